@@ -1,0 +1,86 @@
+"""What a backbone is (`Backbone`), and how its attention output projections are found: by structure, then asserted.
+
+Backbones receive waveforms, never paths. They know nothing of labels, classes or the CALM method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from ..errors import BackboneError
+
+Array = NDArray[np.float32]
+
+PROJECTION_NAMES = ("o_proj", "out_proj")  # what decoder layers call their attention output projection
+
+
+@dataclass(frozen=True, slots=True)
+class HeadShape:
+    layers: int
+    heads: int
+    head_dim: int
+
+    @property
+    def count(self) -> int:
+        return self.layers * self.heads
+
+
+class Backbone(Protocol):
+    """An audio-language model whose heads can be read.
+
+    id and revision name it; preprocessing names everything else that the vectors depend on (processor, dtype, attention).
+    Windows longer than window_s must be cut before.
+    """
+
+    id: str
+    revision: str
+    preprocessing: str
+    device: str
+    shape: HeadShape
+    sample_rate_hz: int
+    window_s: float
+
+    def extract(self, waveforms: Sequence[Array], prompt: str) -> Array:
+        """Head vectors (N, L, H, D) float32 on the CPU of N mono waveforms (n_i,) at sample_rate_hz.
+
+        The vectors of a clip are the same alone or in a batch, within 1e-4 in float32. Raises torch.OutOfMemoryError where
+        the batch is too large for the device; nothing is left behind then.
+        """
+        ...
+
+
+def find_projections(decoder: nn.Module, layers: int, heads: int) -> tuple[list[nn.Linear], HeadShape]:
+    """The decoder's attention output projections in layer order, and the shape of its heads.
+
+    Looks at structure, not at paths, which change between transformers releases: the one list of `layers` equal blocks,
+    and in each block the one projection under a module whose name holds 'attn'. head_dim = o_proj.in_features / heads, which is
+    right where hidden size / heads isn't. Raises BackboneError with the candidates where anything but one per layer is found.
+    """
+    stacks = [(name, m) for name, m in decoder.named_modules() if isinstance(m, nn.ModuleList) and len(m) == layers]
+    if len(stacks) != 1:
+        found = [f"{name} ({len(m)})" for name, m in decoder.named_modules() if isinstance(m, nn.ModuleList)]
+        raise BackboneError(f"expected one list of {layers} decoder layers in {type(decoder).__name__}; it has {', '.join(found) or 'none'}.")
+    projections: list[nn.Linear] = []
+    for i, layer in enumerate(stacks[0][1]):
+        found_here = {
+            name: m
+            for name, m in layer.named_modules()
+            if isinstance(m, nn.Linear) and name.split(".")[-1] in PROJECTION_NAMES and "attn" in name
+        }
+        if len(found_here) != 1:
+            linear = [name for name, m in layer.named_modules() if isinstance(m, nn.Linear)]
+            raise BackboneError(
+                f"decoder layer {i} has {len(found_here)} attention output projections, needed is one called "
+                f"{' or '.join(PROJECTION_NAMES)}; its linear modules are {', '.join(linear) or 'none'}."
+            )
+        projections.append(next(iter(found_here.values())))
+    widths = {p.in_features for p in projections}
+    if len(widths) != 1 or next(iter(widths)) % heads:
+        raise BackboneError(f"the attention output projections are {sorted(widths)} wide, which {heads} heads don't divide evenly.")
+    return projections, HeadShape(layers, heads, next(iter(widths)) // heads)

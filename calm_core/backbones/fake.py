@@ -1,0 +1,45 @@
+"""A backbone for tests: no network inside, deterministic, honest about its calls.
+
+Its heads hear simple things: head (l, h) is a fixed random projection of the clip's log energies in a few frequency bands,
+so different sounds really give different vectors. `calls` and `windows_seen` count the work, so that a test can prove that a
+cache saved a forward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .base import HeadShape
+
+Array = NDArray[np.float32]
+
+N_BANDS = 24
+
+
+class FakeBackbone:
+    """A Backbone (see base.py) that needs neither weights nor time."""
+
+    def __init__(self, layers: int = 4, heads: int = 8, head_dim: int = 16, seed: int = 0) -> None:
+        self.id, self.revision, self.preprocessing, self.device = "fake", f"seed-{seed}", "fake/1", "cpu"
+        self.shape = HeadShape(layers, heads, head_dim)
+        self.sample_rate_hz, self.window_s = 16_000, 5.0
+        self._projection = np.random.default_rng(seed).normal(size=(layers, heads, head_dim, N_BANDS)).astype(np.float32)
+        self.calls = 0
+        self.windows_seen = 0
+
+    def extract(self, waveforms: Sequence[Array], prompt: str) -> Array:
+        """See Backbone.extract; the prompt turns the bands, so that another prompt gives other vectors."""
+        self.calls += 1
+        self.windows_seen += len(waveforms)
+        shift = sum(prompt.encode()) % N_BANDS
+        bands = np.stack([np.roll(_band_energies(w), shift) for w in waveforms])
+        return np.einsum("lhdb,nb->nlhd", self._projection, bands, dtype=np.float32)
+
+
+def _band_energies(waveform: Array) -> Array:
+    """Log energy (N_BANDS,) in equal bands of the magnitude spectrum."""
+    spectrum = np.abs(np.fft.rfft(waveform, n=4096)) ** 2
+    return np.log1p(np.array([band.mean() for band in np.array_split(spectrum, N_BANDS)])).astype(np.float32)

@@ -1,0 +1,87 @@
+"""Qwen2-Audio: the hub's 7B models and the embedded pocket, through transformers' own classes and processor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
+
+from ..errors import AudioError, BackboneError
+from ..hooks import capture_heads
+from .base import HeadShape, find_projections
+
+Array = NDArray[np.float32]
+
+
+class Qwen2AudioBackbone:
+    """A Backbone (see base.py) over Qwen2AudioForConditionalGeneration."""
+
+    def __init__(self, id: str, revision: str, model: Qwen2AudioForConditionalGeneration, processor, device: str) -> None:  # type: ignore[no-untyped-def]
+        text = model.config.get_text_config()
+        self.id, self.revision, self.device = id, revision, device
+        self.model, self.processor = model.to(device).eval(), processor
+        self._projections, self.shape = find_projections(model.get_decoder(), text.num_hidden_layers, text.num_attention_heads)
+        extractor = processor.feature_extractor
+        self.sample_rate_hz, self.window_s = int(extractor.sampling_rate), float(extractor.chunk_length)
+        if extractor.nb_max_frames != 2 * model.config.audio_config.max_source_positions:
+            raise BackboneError(
+                f"{id}: the processor makes {extractor.nb_max_frames} frames, the encoder takes "
+                f"{2 * model.config.audio_config.max_source_positions}; the model's files don't belong together, download them again."
+            )
+        # 1: version of this adapter's own steps; change it whenever the vectors change.
+        self.preprocessing = f"qwen2_audio/1 {str(model.dtype).removeprefix('torch.')} {model.config._attn_implementation}"
+
+    @classmethod
+    def from_pretrained(
+        cls, id: str, source: str | Path, revision: str, device: str, dtype: torch.dtype, download: str | None = None
+    ) -> Qwen2AudioBackbone:
+        """Loads from a folder, or from the hub at a pinned revision. Raises BackboneError with what to do where that fails."""
+        where = {"local_files_only": True} if download is None else {"revision": download}
+        try:
+            processor = AutoProcessor.from_pretrained(source, trust_remote_code=False, **where)
+            model = Qwen2AudioForConditionalGeneration.from_pretrained(
+                source, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False, use_safetensors=True, **where
+            )
+        except (OSError, ValueError) as error:
+            raise BackboneError(
+                f"can't load backbone {id!r} from {source}: {str(error).splitlines()[0]} "
+                "Check the network and free disk space, or use the embedded backbone 'pocket'."
+            ) from error
+        return cls(id, revision, model, processor, device)
+
+    @torch.inference_mode()
+    def extract(self, waveforms: Sequence[Array], prompt: str) -> Array:
+        """See Backbone.extract. Raises AudioError for a waveform too short to give a single audio token."""
+        inputs = self._inputs(waveforms, prompt)
+        last = inputs.pop("attention_mask").sum(1) - 1
+        with capture_heads(self._projections, self.shape.heads, last) as capture:
+            # `.model` skips the language-model head. No mask: rows are padded on the right, causality hides the pads from every
+            # real token, and attention keeps its fast causal path.
+            self.model.model(**inputs, attention_mask=None, use_cache=False)
+        return capture.vectors().numpy()
+
+    def _inputs(self, waveforms: Sequence[Array], prompt: str) -> dict[str, torch.Tensor]:
+        """Model inputs on the device, rows padded on the right."""
+        message = [{"role": "user", "content": [{"type": "audio", "audio_url": ""}, {"type": "text", "text": prompt}]}]
+        text = self.processor.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
+        inputs = self.processor(
+            text=[text] * len(waveforms),
+            audio=list(waveforms),
+            sampling_rate=self.sample_rate_hz,
+            padding=True,
+            padding_side="right",
+            return_tensors="pt",
+        )
+        audio_tokens = (inputs["input_ids"] == self.model.config.audio_token_id).sum(1)
+        for waveform, tokens in zip(waveforms, audio_tokens.tolist(), strict=True):
+            if tokens == 0:
+                raise AudioError(f"a clip of {len(waveform)} samples is too short for {self.id}; use clips of at least 0.1 s.")
+        inputs["input_features"] = inputs["input_features"].to(self.model.dtype)
+        return {name: tensor.to(self.device) for name, tensor in inputs.items()}
+
+
+__all__ = ["HeadShape", "Qwen2AudioBackbone"]

@@ -1,0 +1,320 @@
+"""CalmClassifier: a fitted CALM model that predicts, explains itself, and travels as one file.
+
+Knows head vectors and class names; knows no audio and no backbone beyond the name written in its `Origin`.
+A fitted object can't be unfitted: the only ways to one are `fit` and `load`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from . import algorithm, confidence
+from .confidence import HeldOut, mean_by_group
+from .errors import BundleError, DataError, OptionError
+from .options import FitOptions
+from .vectors import HeadVectors, Origin
+
+FORMAT = "calm-classifier"
+FORMAT_VERSION = 1
+
+Array = NDArray[np.float32]
+Vectors = HeadVectors | NDArray | Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """One row per clip.
+
+    labels: the class with the highest score; scores: (Q, C) reliability-weighted votes, NOT probabilities;
+    probabilities: (Q, C) calibrated on held-out support clips, or None with the reason in `note`.
+    """
+
+    class_names: tuple[str, ...]
+    scores: Array
+    probabilities: Array | None
+    note: str = ""
+
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        return self.scores.argmax(1)
+
+    @property
+    def labels(self) -> list[str]:
+        return [self.class_names[i] for i in self.indices]
+
+    @property
+    def confidence(self) -> Array | None:
+        """Calibrated probability (Q,) of each predicted label; None where there were too few clips to calibrate."""
+        if self.probabilities is None:
+            return None
+        return self.probabilities[np.arange(len(self)), self.indices]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CalmClassifier:
+    """A fitted model. centroids (C, L, H, D) unit length; reliability, weights (L, H, C); class_names in the order of C.
+
+    judged (C,): how many clips judged each class. temperature: calibration, None if too few clips. held_out: the scores of
+    the support clips by models fitted without them. warnings: what a user should know about this fit.
+    """
+
+    class_names: tuple[str, ...]
+    centroids: Tensor
+    reliability: Tensor
+    weights: Tensor
+    judged: Tensor
+    options: FitOptions
+    held_out: HeldOut
+    temperature: float | None
+    origin: Origin | None
+
+    @classmethod
+    def fit(
+        cls,
+        vectors: Vectors,
+        labels: Sequence[str],
+        *,
+        options: FitOptions | None = None,
+        groups: Sequence[Any] | None = None,
+        holdout: tuple[Vectors, Sequence[str]] | None = None,
+        class_names: Sequence[str] | None = None,
+    ) -> Self:
+        """Learns from vectors (N, L, H, D), an array, tensor or `HeadVectors`, and one label per clip.
+
+        groups: for plain arrays, rows with equal values (windows of one clip) are left out together. holdout: vectors and
+        labels that judge the heads with FitOptions(reliability="holdout"). class_names: order of the classes, by default
+        sorted. Raises DataError where shapes, labels or classes don't fit.
+        """
+        options = options or FitOptions()
+        rows = as_head_vectors(vectors, groups)
+        row_labels = _labels_per_row(rows, labels, groups)
+        names = tuple(class_names) if class_names is not None else tuple(sorted(set(row_labels)))
+        truth = _class_indices(row_labels, names)
+        judges = None
+        if holdout is not None:
+            held = as_head_vectors(holdout[0], None)
+            if held.shape[1:] != rows.shape[1:]:
+                raise DataError(f"held-out vectors have heads {held.shape[1:]}, support vectors {rows.shape[1:]}; use one backbone for both.")
+            judges = torch.from_numpy(held.values), torch.from_numpy(_class_indices(_labels_per_row(held, holdout[1], None), names))
+        x, y, g = torch.from_numpy(rows.values), torch.from_numpy(truth), torch.from_numpy(rows.clip_of_row)
+        fitted = algorithm.fit(x, y, len(names), options, g, judges)
+
+        def refit(fit_rows: NDArray[np.int64], test_rows: NDArray[np.int64]) -> Array:
+            present, compact = np.unique(truth[fit_rows], return_inverse=True)
+            part = algorithm.fit(x[fit_rows], torch.from_numpy(compact), len(present), options, g[fit_rows], _without(judges, present))
+            scores = np.zeros((len(test_rows), len(names)), dtype=np.float32)
+            scores[:, present] = algorithm.scores(x[test_rows], part, options.tau).numpy()
+            return scores
+
+        held_out = confidence.held_out_scores(truth, rows.clip_of_row, len(names), refit, cost=float(x.numel()) * len(names))
+        return cls(
+            class_names=names,
+            centroids=fitted.centroids,
+            reliability=fitted.reliability,
+            weights=fitted.weights,
+            judged=fitted.judged,
+            options=options,
+            held_out=held_out,
+            temperature=confidence.fit_temperature(held_out),
+            origin=rows.origin,
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know before trusting the model."""
+        found = [
+            f"class {name!r} has one clip, so its heads can't be judged and all count the same; add a second clip."
+            for name, judged in zip(self.class_names, self.judged.tolist(), strict=True)
+            if judged == 0
+        ]
+        if self.temperature is None:
+            found.append(self.calibration_note)
+        return tuple(found)
+
+    @property
+    def calibration_note(self) -> str:
+        """Why there is no calibrated confidence; empty where there is one."""
+        if self.temperature is not None:
+            return ""
+        valid, least = int(self.held_out.valid.sum()), confidence.MIN_CALIBRATION_CLIPS
+        return f"only {valid} clips can be tested on a model that has not seen them; confidence needs at least {least}, add clips."
+
+    def predict(self, vectors: Vectors, *, groups: Sequence[Any] | None = None) -> Prediction:
+        """Scores every clip; a clip of several windows (HeadVectors or groups) gets the mean of its windows' scores.
+
+        With groups, rows come out in the order in which each group first appears. Raises BundleError where the vectors
+        were made with another backbone or prompt, DataError for other head shapes.
+        """
+        rows = self._checked(vectors, groups)
+        per_row = algorithm.scores(torch.from_numpy(rows.values), self._fitted, self.options.tau).numpy()
+        scores = mean_by_group(per_row, rows.clip_of_row)
+        probabilities = None if self.temperature is None else confidence.probabilities(scores, self.temperature)
+        return Prediction(self.class_names, scores, probabilities, self.calibration_note)
+
+    def explain(self, vectors: Vectors, *, groups: Sequence[Any] | None = None) -> Array:
+        """Contribution of every head to every class's score, (Q, L, H, C); summed over L and H it is `predict().scores`."""
+        rows = self._checked(vectors, groups)
+        per_row = algorithm.contributions(torch.from_numpy(rows.values), self._fitted, self.options.tau).numpy()
+        return mean_by_group(per_row, rows.clip_of_row)
+
+    def save(self, path: str | Path) -> None:
+        """Writes one safetensors file whose JSON header holds names, options, origin and a checksum."""
+        header: dict[str, Any] = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "class_names": list(self.class_names),
+            "options": self.options.to_dict(),
+            "temperature": self.temperature,
+            "folds": self.held_out.folds,
+            "origin": asdict(self.origin) if self.origin else None,
+        }
+        tensors = {
+            "centroids": self.centroids,
+            "reliability": self.reliability,
+            "weights": self.weights,
+            "judged": self.judged,
+            "held_out_truth": torch.from_numpy(self.held_out.truth),
+            "held_out_scores": torch.from_numpy(self.held_out.scores),
+        }
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        header["sha256"] = _checksum(header, tensors)
+        save_file(tensors, Path(path), metadata={FORMAT: json.dumps(header)})
+
+    @classmethod
+    def load(cls, path: str | Path, *, origin: Origin | None = None) -> Self:
+        """Reads what `save` wrote. origin: what the caller's vectors are made with; a model of another origin is refused.
+
+        Raises BundleError for a file that is missing, truncated, foreign, edited, of another format version or origin.
+        """
+        path = Path(path)
+        header, tensors = _read_bundle(path)
+        if header.get("format_version") != FORMAT_VERSION:
+            raise BundleError(
+                f"{path.name} has the format version {header.get('format_version')}, this program reads {FORMAT_VERSION}; "
+                "fit it again or use the CALM Studio version that wrote it."
+            )
+        if header.pop("sha256", None) != _checksum(header, tensors):
+            raise BundleError(f"{path.name} was changed after it was saved (checksum differs); save it again from the original project.")
+        try:
+            model = cls(
+                class_names=tuple(header["class_names"]),
+                centroids=tensors["centroids"],
+                reliability=tensors["reliability"],
+                weights=tensors["weights"],
+                judged=tensors["judged"],
+                options=FitOptions.from_dict(header["options"]),
+                held_out=HeldOut(tensors["held_out_truth"].numpy(), tensors["held_out_scores"].numpy(), header["folds"]),
+                temperature=header["temperature"],
+                origin=Origin(**header["origin"]) if header["origin"] else None,
+            )
+        except (KeyError, TypeError, OptionError) as error:
+            raise BundleError(f"{path.name} is a CALM classifier with a missing or unknown part ({error}); save it again.") from error
+        if origin is not None:
+            model.require_origin(origin)
+        return model
+
+    def require_origin(self, origin: Origin) -> None:
+        """Raises BundleError where vectors of that origin don't belong to this model."""
+        if self.origin is not None and (differ := self.origin.differences(origin)):
+            raise BundleError(
+                f"this classifier doesn't fit these clips' head vectors (classifier / clips): {'; '.join(differ)}. "
+                "Choose the classifier's backbone and prompt, or learn again with the present ones."
+            )
+
+    @property
+    def _fitted(self) -> algorithm.Fitted:
+        return algorithm.Fitted(self.centroids, self.reliability, self.weights, self.judged)
+
+    def _checked(self, vectors: Vectors, groups: Sequence[Any] | None) -> HeadVectors:
+        rows = as_head_vectors(vectors, groups)
+        if rows.origin is not None:
+            self.require_origin(rows.origin)
+        if rows.shape[1:] != tuple(self.centroids.shape[1:]):
+            raise DataError(
+                f"the vectors have (layers, heads, head_dim) {rows.shape[1:]}, the classifier {tuple(self.centroids.shape[1:])}; "
+                "extract them with the backbone that the classifier was fitted with."
+            )
+        if not np.isfinite(rows.values).all():
+            raise DataError("the head vectors hold NaN or infinite values; extract them again, in float32 if they were in float16.")
+        return rows
+
+
+def as_head_vectors(vectors: Vectors, groups: Sequence[Any] | None) -> HeadVectors:
+    """Any accepted form of vectors as HeadVectors; groups are numbered in the order in which they first appear."""
+    if isinstance(vectors, HeadVectors):
+        if groups is not None:
+            raise DataError("these vectors already know their clips; leave out groups, or pass np.asarray(vectors) with your own.")
+        return vectors
+    array = vectors.detach().to("cpu", torch.float32).numpy() if isinstance(vectors, Tensor) else np.asarray(vectors, dtype=np.float32)
+    if groups is None:
+        return HeadVectors(array, np.arange(len(array)))
+    number = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+    return HeadVectors(array, np.array([number[group] for group in groups], dtype=np.int64))
+
+
+def _labels_per_row(rows: HeadVectors, labels: Sequence[str], groups: Sequence[Any] | None) -> list[str]:
+    """Labels given per clip (HeadVectors) or per row (arrays with groups) as one per row."""
+    needed = len(rows.values) if groups is not None else rows.n_clips
+    if len(labels) != needed:
+        raise DataError(f"{len(labels)} labels for {needed} {'rows' if groups is not None else 'clips'}; give exactly one for each.")
+    names = [str(label) for label in labels]
+    return names if groups is not None else [names[clip] for clip in rows.clip_of_row]
+
+
+def _class_indices(labels: Sequence[str], names: tuple[str, ...]) -> NDArray[np.int64]:
+    position = {name: i for i, name in enumerate(names)}
+    if unknown := sorted(set(labels) - set(position)):
+        raise DataError(f"the label {unknown[0]!r} is none of the classes {', '.join(names)}; add it to them or mend the label.")
+    return np.array([position[label] for label in labels], dtype=np.int64)
+
+
+def _without(judges: tuple[Tensor, Tensor] | None, present: NDArray[np.int64]) -> tuple[Tensor, Tensor] | None:
+    """The held-out judges of the present classes only, with their class indices made compact."""
+    if judges is None:
+        return None
+    vectors, labels = judges
+    keep = torch.isin(labels, torch.from_numpy(present))
+    return vectors[keep], torch.searchsorted(torch.from_numpy(present), labels[keep])
+
+
+def _read_bundle(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: not a dict
+    except FileNotFoundError as error:
+        raise BundleError(f"there is no file {path}; give the path of a saved CALM classifier.") from error
+    except (SafetensorError, OSError) as error:
+        raise BundleError(f"{path.name} is not a whole safetensors file ({error}); download or save the classifier again.") from error
+    if FORMAT not in metadata:
+        raise BundleError(f"{path.name} is a safetensors file but not a CALM classifier; choose a file that CALM Studio saved.")
+    try:
+        header = json.loads(metadata[FORMAT])
+    except json.JSONDecodeError as error:
+        raise BundleError(f"the header of {path.name} is damaged ({error}); save the classifier again.") from error
+    if not isinstance(header, dict):
+        raise BundleError(f"the header of {path.name} is damaged (not a table); save the classifier again.")
+    return header, tensors
+
+
+def _checksum(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(tensors):
+        array = tensors[name].numpy()
+        digest.update(f"{name}{array.dtype}{array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,173 @@
+"""Protocols and result tables: every rung of the ladder on the same clips, by episodes or by held-out support clips.
+
+Test clips choose nothing here: all a rung may tune is inside its own fit on support clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import bootstrap
+from sklearn.metrics import confusion_matrix as count_confusions
+
+from . import confidence
+from .baselines import LADDER, Rung, Support, fit_and_score
+from .confidence import HeldOut, mean_by_group
+from .dataset import split_support
+from .errors import DataError
+from .extraction import Cancel, Progress
+from .options import FitOptions
+from .vectors import HeadVectors
+
+Array = NDArray[np.float32]
+Index = NDArray[np.int64]
+
+BOOTSTRAP_RESAMPLES = 9999
+
+
+@dataclass(frozen=True, slots=True)
+class MethodResult:
+    """One method at one number of shots: accuracy with its 95 % interval."""
+
+    method: str
+    title: str
+    shots: int | None  # None: all support clips but those held out
+    accuracy: float
+    ci_low: float
+    ci_high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What an evaluation found. n_test: distinct clips tested; the interval is over episodes."""
+
+    n_test: int
+    n_clips: int
+    n_classes: int
+    episodes: int
+    seed: int
+    protocol: str
+    options: FitOptions
+    results: tuple[MethodResult, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LadderFeatures:
+    """What the rungs read, row by row the same windows: head vectors, and MFCC statistics (W, 1, 1, F)."""
+
+    heads: HeadVectors
+    mfcc: Array
+
+    def of(self, rung: Rung) -> torch.Tensor:
+        return torch.from_numpy(self.mfcc if rung.features == "mfcc" else self.heads.values)
+
+
+def evaluate_episodes(
+    features: LadderFeatures,
+    labels: Sequence[str],
+    *,
+    shots: Sequence[int],
+    episodes: int,
+    seed: int = 0,
+    folds: Sequence[str] | None = None,
+    options: FitOptions | None = None,
+    progress: Progress | None = None,
+    cancelled: Cancel | None = None,
+) -> Evaluation:
+    """Repeats: draw `shots` support clips per class, fit every rung, test on clips that the support never saw.
+
+    labels, folds: one per clip. With folds, episode e tests on the whole of fold e mod F and draws its support from the
+    others, so that clips of one source recording never stand on both sides; without, it tests on all that was not drawn.
+    Raises DataError where a class has too few clips, or episodes or shots are below 1.
+    """
+    if episodes < 1 or not shots or min(shots) < 1:
+        raise DataError(f"episodes is {episodes} and shots {list(shots)}; both must be at least 1.")
+    options = options or FitOptions()
+    names = sorted(set(labels))
+    truth = np.array([names.index(label) for label in labels])
+    fold_names = sorted(set(folds)) if folds is not None else []
+    if folds is not None and len(fold_names) < 2:
+        raise DataError("found a single fold; evaluation by folds needs at least two in metadata.csv, or leave --folds out.")
+    accuracies: dict[tuple[str, int], list[float]] = {}
+    tested: set[int] = set()
+    for episode in range(episodes):
+        for k in shots:
+            rng = np.random.default_rng([seed, episode, k])
+            pool = np.arange(len(labels))
+            if folds is not None:
+                in_test = np.array([fold == fold_names[episode % len(fold_names)] for fold in folds])
+                pool, test = np.flatnonzero(~in_test), np.flatnonzero(in_test)
+            support = pool[list(split_support([labels[i] for i in pool], pool.tolist(), k, rng)[0])]
+            if folds is None:
+                test = np.setdiff1d(pool, support)
+            if not len(test):
+                raise DataError(f"with {k} shots per class no clip is left to test on; use fewer shots or add clips.")
+            tested.update(test.tolist())
+            for rung in LADDER:
+                found = _clip_scores(rung, features, truth, len(names), support, test, options)
+                accuracies.setdefault((rung.method, k), []).append(float((found.argmax(1) == truth[test]).mean()))
+        if progress:
+            progress(episode + 1, episodes, "episodes")
+        if cancelled and cancelled():
+            raise DataError(f"stopped after {episode + 1} of {episodes} episodes.")
+    results = []
+    for k in shots:
+        for rung in LADDER:
+            values = np.array(accuracies[rung.method, k])
+            low, high = _interval_of_mean(values, seed)
+            results.append(MethodResult(rung.method, rung.title, k, float(values.mean()), low, high))
+    protocol = "support and test from different folds" if folds is not None else "random disjoint support and test"
+    return Evaluation(len(tested), len(labels), len(names), episodes, seed, protocol, options, tuple(results))
+
+
+def held_out_ladder(features: LadderFeatures, labels: Sequence[str], options: FitOptions | None = None) -> tuple[MethodResult, ...]:
+    """Every rung's held-out accuracy on the support clips alone, with Wilson intervals; labels one per clip."""
+    options = options or FitOptions()
+    names = sorted(set(labels))
+    row_truth = np.array([names.index(labels[clip]) for clip in features.heads.clip_of_row])
+    groups = features.heads.clip_of_row
+    results = []
+    for rung in LADDER:
+        x = features.of(rung)
+        support = Support(x, torch.from_numpy(row_truth), torch.from_numpy(groups), len(names), options)
+
+        def refit(fit_rows: Index, test_rows: Index, rung: Rung = rung, support: Support = support) -> Array:
+            return fit_and_score(rung, support.rows(torch.from_numpy(fit_rows)), support.vectors[test_rows])
+
+        cost = float(features.heads.values.size) * len(names)  # the same for all rungs, so that all get the same folds
+        found = confidence.accuracy(confidence.held_out_scores(row_truth, groups, len(names), refit, cost))
+        results.append(MethodResult(rung.method, rung.title, None, found.value, *found.interval))
+    return tuple(results)
+
+
+def confusion(held_out: HeldOut, n_classes: int) -> Index:
+    """Held-out confusion counts (C, C), truth in rows, prediction in columns."""
+    return count_confusions(held_out.truth[held_out.valid], held_out.predicted, labels=np.arange(n_classes))
+
+
+def _clip_scores(
+    rung: Rung, features: LadderFeatures, truth: Index, n_classes: int, support: Index, test: Index, options: FitOptions
+) -> Array:
+    """Scores (test clips, C) of one rung that learned from the support clips; windows of a clip are averaged."""
+    x, clip_of_row = features.of(rung), features.heads.clip_of_row
+    fit_rows, test_rows = np.flatnonzero(np.isin(clip_of_row, support)), np.flatnonzero(np.isin(clip_of_row, test))
+    learned = Support(
+        x[fit_rows], torch.from_numpy(truth[clip_of_row[fit_rows]]), torch.from_numpy(clip_of_row[fit_rows]), n_classes, options
+    )
+    return mean_by_group(fit_and_score(rung, learned, x[test_rows]), clip_of_row[test_rows])
+
+
+def _interval_of_mean(values: NDArray[np.float64], seed: int) -> tuple[float, float]:
+    """95 % bootstrap interval of the mean over episodes; without spread it is the mean itself."""
+    if len(values) < 2 or np.ptp(values) == 0:
+        return float(values.mean()), float(values.mean())
+    found = bootstrap((values,), np.mean, n_resamples=BOOTSTRAP_RESAMPLES, method="percentile", rng=np.random.default_rng(seed))
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)

@@ -1,0 +1,119 @@
+"""Clips -> head vectors: decode, cut into windows, look up, batch by length, run the backbone, store. Knows no labels' meaning.
+
+Every batch is stored as soon as it is done, so a job that is stopped, dropped or killed goes on where it was. The vectors that
+come out are the ones read back under the same key, so a clip gives bit-equal vectors whenever it is asked about again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from . import audio
+from .backbones import Backbone
+from .errors import BackboneError, Cancelled, DataError
+from .options import ExtractOptions
+from .vectors import HeadVectors, Origin, VectorStore, vector_key
+
+log = logging.getLogger(__name__)
+
+Array = NDArray[np.float32]
+Progress = Callable[[int, int, str], None]  # (clips done, clips in all, what is being done)
+Cancel = Callable[[], bool]
+
+CHUNK_CLIPS = 128  # decoded at once: enough to sort by length, little enough to hold in memory
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSource:
+    """One clip to extract: where it is, what to call it in messages, and what to say while it is being worked on."""
+
+    path: Path
+    name: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Window:
+    clip: int
+    samples: Array
+    key: str
+
+
+def origin_of(backbone: Backbone, prompt: str) -> Origin:
+    """What the vectors of this backbone and prompt are known by, in keys and fitted models."""
+    return Origin(backbone.id, backbone.revision, prompt, f"{audio.PREPROCESSING} {backbone.preprocessing}")
+
+
+def extract(
+    clips: Sequence[str | Path | ClipSource],
+    backbone: Backbone,
+    options: ExtractOptions | None = None,
+    *,
+    store: VectorStore | None = None,
+    progress: Progress | None = None,
+    cancelled: Cancel | None = None,
+) -> HeadVectors:
+    """Head vectors of audio files, windows in the order of the clips; a clip longer than the backbone's window has several.
+
+    Raises DataError for an empty list, AudioError naming the first clip that can't be used, BackboneError where not even one
+    window fits the device, Cancelled where `cancelled()` turned true. All that was finished is in the store by then.
+    """
+    if not clips:
+        raise DataError("there are no clips to extract; give at least one audio file.")
+    options, store = options or ExtractOptions(), store or VectorStore()
+    sources = [c if isinstance(c, ClipSource) else ClipSource(Path(c), Path(c).name) for c in clips]
+    origin = origin_of(backbone, options.prompt)
+    batch_size = options.batch_size
+    rows: list[Array] = []
+    clip_of_row: list[int] = []
+    for start in range(0, len(sources), CHUNK_CLIPS):
+        chunk = range(start, min(start + CHUNK_CLIPS, len(sources)))
+        windows = [window for clip in chunk for window in _windows(clip, sources[clip], backbone, origin)]
+        found = {key: store.get(key) for key in dict.fromkeys(window.key for window in windows)}
+        vectors = {key: vector for key, vector in found.items() if vector is not None}
+        # Sorted by length, batches hold little padding; the longest come first, so that a lack of memory shows at once.
+        unique = {window.key: window for window in windows if window.key not in vectors}
+        waiting = sorted(unique.values(), key=lambda window: -len(window.samples))
+        while waiting:
+            if cancelled and cancelled():
+                raise Cancelled(f"stopped after {_clips_done(chunk, windows, vectors)} of {len(sources)} clips; what was finished is kept.")
+            batch = waiting[:batch_size]
+            try:
+                computed = backbone.extract([window.samples for window in batch], options.prompt)
+            except (torch.OutOfMemoryError, MemoryError) as error:
+                if len(batch) == 1:
+                    raise BackboneError(
+                        f"clip {sources[batch[0].clip].name!r} doesn't fit the memory of {backbone.device}; choose a smaller backbone."
+                    ) from error
+                batch_size = max(1, len(batch) // 2)
+                log.warning("out of memory on %s: going on with batches of %d", backbone.device, batch_size)
+                continue
+            for window, vector in zip(batch, computed, strict=True):
+                store.put(window.key, vector)
+                vectors[window.key] = vector
+            waiting = waiting[len(batch) :]
+            if progress:
+                progress(_clips_done(chunk, windows, vectors), len(sources), sources[batch[-1].clip].note)
+        if progress:
+            progress(chunk.stop, len(sources), sources[chunk[-1]].note)
+        rows += [vectors[window.key] for window in windows]
+        clip_of_row += [window.clip for window in windows]
+    return HeadVectors(np.stack(rows), np.array(clip_of_row, dtype=np.int64), origin)
+
+
+def _windows(clip: int, source: ClipSource, backbone: Backbone, origin: Origin) -> list[_Window]:
+    recording = audio.load(source.path, backbone.sample_rate_hz, name=source.name)
+    pieces = audio.windows(recording.samples, backbone.sample_rate_hz, backbone.window_s)
+    return [_Window(clip, piece, vector_key(piece, backbone.sample_rate_hz, origin)) for piece in pieces]
+
+
+def _clips_done(chunk: range, windows: Sequence[_Window], vectors: Mapping[str, Array]) -> int:
+    """How many clips, from the first, have all their vectors: those before the chunk and the finished ones in it."""
+    return chunk.stop - len({window.clip for window in windows if window.key not in vectors})

@@ -1,0 +1,85 @@
+"""Frozen options, checked once where they are made. Knows no audio, no tensors, no model.
+
+The letters are those of the CALM paper (arXiv 2602.07077): tau is the temperature of one head's posterior, tau_w that of
+the weights over heads.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self, get_args
+
+from .errors import OptionError
+
+Scheme = Literal["margin_clamped", "margin", "probability", "brier"]
+ReliabilitySource = Literal["leave_one_out", "resubstitution", "holdout"]
+
+NEUTRAL_PROMPT = "What sound is this? Answer with the class name."
+
+
+@dataclass(frozen=True, slots=True)
+class FitOptions:
+    """How a classifier learns from head vectors; the defaults are the released CALM values with leave-one-out reliability.
+
+    tau: temperature of the per-head class posteriors, > 0.
+    tau_w: temperature of the weights over heads, > 0; smaller trusts the best heads more.
+    scheme: how one clip's posterior is scored for reliability (`algorithm.reliability_values`).
+    reliability: which clips judge the heads.
+    top_k: keep only this many heads per class, or None for all.
+    shrinkage: alpha >= 0, pulls a class's reliability towards its mean over heads, the more the fewer clips it has.
+    """
+
+    tau: float = 0.07
+    tau_w: float = 1.0
+    scheme: Scheme = "margin_clamped"
+    reliability: ReliabilitySource = "leave_one_out"
+    top_k: int | None = None
+    shrinkage: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raises OptionError for any value outside its domain."""
+        for name in ("tau", "tau_w"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise OptionError(f"{name} is {value}; it must be a finite number above 0, for example 0.07.")
+        if not (math.isfinite(self.shrinkage) and self.shrinkage >= 0):
+            raise OptionError(f"shrinkage is {self.shrinkage}; it must be a finite number, 0 or above.")
+        if self.top_k is not None and self.top_k < 1:
+            raise OptionError(f"top_k is {self.top_k}; it must be at least 1, or None to keep every head.")
+        _require_choice("scheme", self.scheme, get_args(Scheme))
+        _require_choice("reliability", self.reliability, get_args(ReliabilitySource))
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        unknown = sorted(set(values) - set(cls.__dataclass_fields__))
+        if unknown:
+            raise OptionError(f"unknown fit option {unknown[0]!r}; the options are {', '.join(cls.__dataclass_fields__)}.")
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractOptions:
+    """How head vectors are read from a backbone.
+
+    prompt: the question asked about every clip; part of the vector key and of a fitted model.
+    batch_size: most windows in one forward pass; halved by itself when memory runs out.
+    """
+
+    prompt: str = NEUTRAL_PROMPT
+    batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        """Raises OptionError for an empty prompt or a batch size below 1."""
+        if not self.prompt.strip():
+            raise OptionError("the prompt is empty; ask a question about the sound, for example " + repr(NEUTRAL_PROMPT))
+        if self.batch_size < 1:
+            raise OptionError(f"batch_size is {self.batch_size}; it must be at least 1.")
+
+
+def _require_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise OptionError(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")

@@ -1,0 +1,307 @@
+"""The use-cases that page, command line and notebooks share: collect clips, learn, predict, evaluate.
+
+Everything that a person can do goes through here, so that the page and the command line can't drift apart. Holds loaded
+backbones and the vector store; holds nobody's clips: those travel in `Workspace`, what was learned in `Learned`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import librosa
+import numpy as np
+from numpy.typing import NDArray
+
+from . import audio, baselines, confidence, evaluation
+from .backbones import DEFAULT_BACKBONE, Backbone, load_backbone, resolve_device
+from .classifier import CalmClassifier
+from .confidence import Proportion
+from .dataset import Clip, ClipCheck, Dataset, advice, preflight
+from .errors import AudioError, BundleError, Cancelled, DataError
+from .evaluation import Evaluation, LadderFeatures, MethodResult
+from .extraction import Cancel, ClipSource, Progress, extract, origin_of
+from .options import ExtractOptions, FitOptions
+from .vectors import HeadVectors, VectorStore
+
+log = logging.getLogger(__name__)
+
+Array = NDArray[np.float32]
+Index = NDArray[np.int64]
+
+SPECTROGRAM_RATE_HZ = 16_000
+SPECTROGRAM_BANDS = 64
+SPECTROGRAM_RANGE_DB = 80.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A person's clips with their preflight checks; `ignored` names what was handed in but isn't a clip, and why."""
+
+    checks: tuple[ClipCheck, ...] = ()
+    ignored: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def usable(self) -> tuple[ClipCheck, ...]:
+        """The clips to learn from: labelled, and nothing wrong with them."""
+        return tuple(check for check in self.checks if check.usable and check.clip.label is not None)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the usable clips."""
+        return tuple(check.clip.label for check in self.usable if check.clip.label is not None)
+
+    @property
+    def class_counts(self) -> dict[str, int]:
+        """Usable clips per class, sorted by name; a class none of whose clips is usable counts 0."""
+        counts = Counter(self.labels)
+        return {name: counts[name] for name in sorted({check.clip.label for check in self.checks if check.clip.label is not None})}
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        return advice(self.checks) if self.checks else ()
+
+    @property
+    def can_learn(self) -> bool:
+        return len(set(self.labels)) >= 2
+
+    def without(self, clip: Clip) -> Workspace:
+        """The workspace without one clip; others are judged anew, for a duplicate's twin may be gone."""
+        return Workspace(preflight([check.clip for check in self.checks if check.clip != clip]), self.ignored)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned:
+    """What learning gave: the classifier, the ladder on the same clips, and the clips it was learned from.
+
+    ladder is empty for a classifier that was loaded from a file: it travels without the support vectors.
+    """
+
+    model: CalmClassifier
+    ladder: tuple[MethodResult, ...] = ()
+    clips: tuple[Clip, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def accuracy(self) -> Proportion:
+        """Held-out accuracy over all support clips."""
+        return confidence.accuracy(self.model.held_out)
+
+    @property
+    def class_accuracy(self) -> dict[str, Proportion]:
+        return {name: confidence.accuracy(self.model.held_out, i) for i, name in enumerate(self.model.class_names)}
+
+    @property
+    def confusion(self) -> Index:
+        """Held-out confusion counts (C, C), truth in rows."""
+        return evaluation.confusion(self.model.held_out, len(self.model.class_names))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClipPrediction:
+    """One clip's answer, or the reason why there is none (`error`).
+
+    scores (C,) reliability-weighted votes; probabilities (C,) calibrated or None; contributions (L, H, C) sum to scores.
+    """
+
+    name: str
+    path: Path
+    error: str = ""
+    label: str = ""
+    confidence: float | None = None
+    scores: Array = field(default_factory=lambda: np.zeros(0, np.float32))
+    probabilities: Array | None = None
+    contributions: Array = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectrogram:
+    """Log-mel picture of a clip: decibels (bands, frames) below its loudest cell, band centres in Hz, length in seconds."""
+
+    decibels: Array
+    frequencies_hz: NDArray[np.float64]
+    seconds: float
+
+
+class Studio:
+    """The use-cases over one vector store and the backbones loaded so far; safe to share between threads."""
+
+    def __init__(self, store: VectorStore | None = None) -> None:
+        self.store = store or VectorStore()
+        self._backbones: dict[tuple[str, str], Backbone] = {}
+        self._loading = threading.Lock()
+
+    def backbone(self, id: str = DEFAULT_BACKBONE, device: str = "auto") -> Backbone:
+        """A backbone, loaded on first use and kept."""
+        key = (id, resolve_device(device))
+        with self._loading:
+            if key not in self._backbones:
+                self._backbones[key] = load_backbone(*key)
+            return self._backbones[key]
+
+    def add(self, workspace: Workspace, dataset: Dataset, *, progress: Progress | None = None) -> Workspace:
+        """The workspace with a data set's clips added and everything checked again: a new clip may repeat an old one."""
+        clips = [check.clip for check in workspace.checks] + list(dataset.clips)
+        return Workspace(preflight(clips, progress=progress), (*workspace.ignored, *dataset.ignored))
+
+    def vectors(
+        self,
+        clips: Sequence[Clip],
+        backbone: Backbone,
+        options: ExtractOptions,
+        *,
+        progress: Progress | None = None,
+        cancelled: Cancel | None = None,
+    ) -> HeadVectors:
+        """Head vectors of clips, from the store where they are known."""
+        sources = [ClipSource(clip.path, clip.name, f"class {clip.label}" if clip.label else clip.name) for clip in clips]
+        return extract(sources, backbone, options, store=self.store, progress=progress, cancelled=cancelled)
+
+    def learn(
+        self,
+        workspace: Workspace,
+        backbone: Backbone,
+        *,
+        options: FitOptions | None = None,
+        extract_options: ExtractOptions | None = None,
+        ladder: bool = True,
+        progress: Progress | None = None,
+        cancelled: Cancel | None = None,
+    ) -> Learned:
+        """Learns from the usable clips of a workspace; ladder: also measure the other methods on them.
+
+        Raises DataError where fewer than two classes have a usable clip, Cancelled where `cancelled()` turned true.
+        """
+        if not workspace.can_learn:
+            raise DataError("learning needs usable clips of at least two classes. " + " ".join(workspace.advice[:1]))
+        start = time.monotonic()
+        clips = tuple(check.clip for check in workspace.usable)
+        heads = self.vectors(clips, backbone, extract_options or ExtractOptions(), progress=progress, cancelled=cancelled)
+        model = CalmClassifier.fit(heads, workspace.labels, options=options)
+        rungs: tuple[MethodResult, ...] = ()
+        if ladder:
+            if progress:
+                progress(len(clips), len(clips), "comparing methods")
+            features = self._ladder_features(clips, heads, backbone, cancelled)
+            rungs = evaluation.held_out_ladder(features, workspace.labels, model.options)
+        return Learned(model, rungs, clips, time.monotonic() - start)
+
+    def predict(
+        self,
+        model: CalmClassifier,
+        clips: Sequence[Clip],
+        backbone: Backbone,
+        *,
+        progress: Progress | None = None,
+        cancelled: Cancel | None = None,
+    ) -> tuple[ClipPrediction, ...]:
+        """One row per clip, in order. A clip that can't be used is a row with its reason; the others are predicted.
+
+        Asks the prompt the model was fitted with. Raises BundleError where the model belongs to another backbone.
+        """
+        if model.origin is None:
+            raise BundleError("this classifier was fitted on vectors of unknown origin, so it can't be asked about audio; learn it from clips.")
+        options = ExtractOptions(prompt=model.origin.prompt)
+        model.require_origin(origin_of(backbone, options.prompt))
+        checks = preflight(clips)
+        errors = {i: check.reason for i, check in enumerate(checks) if check.content_id is None}
+        good = [i for i in range(len(clips)) if i not in errors]
+        rows = [ClipPrediction(clip.name, clip.path, errors.get(i, "")) for i, clip in enumerate(clips)]
+        if not good:
+            return tuple(rows)
+        heads = self.vectors([clips[i] for i in good], backbone, options, progress=progress, cancelled=cancelled)
+        found, parts = model.predict(heads), model.explain(heads)
+        for q, i in enumerate(good):
+            rows[i] = replace(
+                rows[i],
+                label=found.labels[q],
+                confidence=None if found.confidence is None else float(found.confidence[q]),
+                scores=found.scores[q],
+                probabilities=None if found.probabilities is None else found.probabilities[q],
+                contributions=parts[q],
+                note=found.note,
+            )
+        return tuple(rows)
+
+    def evaluate(
+        self,
+        dataset: Dataset,
+        backbone: Backbone,
+        *,
+        shots: Sequence[int],
+        episodes: int,
+        seed: int = 0,
+        by_folds: bool = False,
+        options: FitOptions | None = None,
+        extract_options: ExtractOptions | None = None,
+        progress: Progress | None = None,
+        cancelled: Cancel | None = None,
+    ) -> tuple[Evaluation, tuple[ClipCheck, ...]]:
+        """Episodes over a labelled data set (`evaluation.evaluate_episodes`), and the clips that were left out as unusable.
+
+        Raises DataError where by_folds is asked for and a clip has no fold.
+        """
+        checks = preflight(dataset.clips)
+        clips = [check.clip for check in checks if check.usable]
+        folds = [clip.fold for clip in clips if clip.fold is not None] if by_folds else None
+        if folds is not None and len(folds) < len(clips):
+            missing = next(clip.name for clip in clips if clip.fold is None)
+            raise DataError(f"clip {missing!r} has no fold; add a column 'fold' to metadata.csv, or leave --folds out.")
+        heads = self.vectors(clips, backbone, extract_options or ExtractOptions(), progress=progress, cancelled=cancelled)
+        found = evaluation.evaluate_episodes(
+            self._ladder_features(clips, heads, backbone, cancelled),
+            [str(clip.label) for clip in clips],
+            shots=shots,
+            episodes=episodes,
+            seed=seed,
+            folds=folds,
+            options=options,
+            progress=progress,
+            cancelled=cancelled,
+        )
+        return found, tuple(check for check in checks if not check.usable)
+
+    def _ladder_features(self, clips: Sequence[Clip], heads: HeadVectors, backbone: Backbone, cancelled: Cancel | None) -> LadderFeatures:
+        """MFCC statistics of the same windows that the head vectors belong to."""
+        rows = []
+        for done, clip in enumerate(clips):
+            if cancelled and cancelled():
+                raise Cancelled(f"stopped after {done} of {len(clips)} clips; what was finished is kept.")
+            samples = audio.load(clip.path, backbone.sample_rate_hz, name=clip.name).samples
+            rows += [
+                baselines.mfcc_statistics(piece, backbone.sample_rate_hz)
+                for piece in audio.windows(samples, backbone.sample_rate_hz, backbone.window_s)
+            ]
+        return LadderFeatures(heads, np.stack(rows))
+
+
+def spectrogram(path: Path) -> Spectrogram:
+    """The log-mel picture of a file, for people to look at. Raises AudioError where the clip can't be used."""
+    samples = audio.load(path, SPECTROGRAM_RATE_HZ).samples
+    power = librosa.feature.melspectrogram(y=samples, sr=SPECTROGRAM_RATE_HZ, n_mels=SPECTROGRAM_BANDS, n_fft=1024, hop_length=160)
+    decibels = librosa.power_to_db(power, ref=np.max, top_db=SPECTROGRAM_RANGE_DB)
+    centres = librosa.mel_frequencies(SPECTROGRAM_BANDS, fmax=SPECTROGRAM_RATE_HZ / 2)
+    return Spectrogram(decibels.astype(np.float32), centres, len(samples) / SPECTROGRAM_RATE_HZ)
+
+
+def prediction_rows(predictions: Sequence[ClipPrediction]) -> list[dict[str, Any]]:
+    """Predictions as plain rows for tables and JSON."""
+    return [
+        {
+            "file": p.name,
+            "label": p.label or None,
+            "confidence": p.confidence,
+            "error": p.error or None,
+        }
+        for p in predictions
+    ]
+
+
+__all__ = ["AudioError", "ClipPrediction", "Learned", "Spectrogram", "Studio", "Workspace", "prediction_rows", "spectrogram"]

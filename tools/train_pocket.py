@@ -1,0 +1,279 @@
+"""Trains the pocket backbone: a small Qwen2-Audio-architecture model, from scratch, on generated sounds only.
+
+    python tools/train_pocket.py --out assets/pocket --clips 100000 --seed 0
+
+Every training example is a fresh sound of `tools/synth.py` under fresh recording conditions, asked about in the chat format,
+answered by its family and two attributes measured from the waveform ("dog bark; bright; sparse"). No recording is used.
+Beside the weights stand the processor, the configuration of this run and its log. Needs no accelerator; uses one when there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, IterableDataset
+from transformers import (
+    PreTrainedTokenizerFast,
+    Qwen2AudioConfig,
+    Qwen2AudioForConditionalGeneration,
+    Qwen2AudioProcessor,
+    WhisperFeatureExtractor,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # run as a script: `tools` and `calm_core` are found from the repository root
+
+from calm_core.options import NEUTRAL_PROMPT  # noqa: E402
+from tools import synth  # noqa: E402
+
+WINDOW_S = 5
+HOP = 320  # samples, 20 ms: half Whisper's frame rate, so half the work; a token of the language model lasts 80 ms
+N_FFT = 512
+N_MELS = 64
+SPECIAL = {
+    "audio_token": "<|AUDIO|>",
+    "audio_bos_token": "<|audio_bos|>",
+    "audio_eos_token": "<|audio_eos|>",
+    "im_start_token": "<|im_start|>",
+    "im_end_token": "<|im_end|>",
+}
+PROMPTS = (NEUTRAL_PROMPT, "What is this sound?", "What do you hear?", "Describe the sound.")
+PROMPT_SHARES = (0.7, 0.1, 0.1, 0.1)
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{% if message['content'] is string %}{{ message['content'] }}"
+    "{% else %}{% for part in message['content'] %}"
+    "{% if part['type'] == 'audio' %}<|audio_bos|><|AUDIO|><|audio_eos|>\n"
+    "{% elif 'text' in part %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """One run. clips: sounds generated and seen, each once."""
+
+    clips: int = 100_000
+    seed: int = 0
+    batch: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    warmup: float = 0.03  # share of the run
+    ema_half_life: float = 0.02  # of the averaged weights, as a share of the run
+    whole_window: float = 0.7  # share of clips that fill the window; the others are 0.5 to 5 s long
+    encoder_layers: int = 3
+    layers: int = 4
+    heads: int = 8
+    width: int = 128
+    workers: int = 1
+
+
+def build_processor() -> Qwen2AudioProcessor:
+    """The true processor of the family with a byte-level tokenizer whose merges make each caption word one token."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=2000, min_frequency=1, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    words = [*synth.FAMILIES, "dark", "medium", "bright", "steady", "varying", "sparse", *PROMPTS, "system user assistant"]
+    tokenizer.train_from_iterator([f"{w}; {w}; {w}" for w in words], trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<|endoftext|>", eos_token="<|im_end|>", extra_special_tokens=SPECIAL, padding_side="right"
+    )
+    extractor = WhisperFeatureExtractor(
+        feature_size=N_MELS, sampling_rate=synth.SAMPLE_RATE_HZ, hop_length=HOP, n_fft=N_FFT, chunk_length=WINDOW_S
+    )
+    return Qwen2AudioProcessor(extractor, fast, chat_template=CHAT_TEMPLATE)
+
+
+def build_model(options: TrainOptions, processor: Qwen2AudioProcessor) -> Qwen2AudioForConditionalGeneration:
+    tokenizer = processor.tokenizer
+    config = Qwen2AudioConfig(
+        audio_config={
+            "model_type": "qwen2_audio_encoder",
+            "num_mel_bins": N_MELS,
+            "encoder_layers": options.encoder_layers,
+            "encoder_attention_heads": 4,
+            "encoder_ffn_dim": 4 * options.width,
+            "d_model": options.width,
+            "max_source_positions": processor.feature_extractor.nb_max_frames // 2,
+        },
+        text_config={
+            "model_type": "qwen2",
+            "vocab_size": len(tokenizer),
+            "hidden_size": options.width,
+            "intermediate_size": 3 * options.width,
+            "num_hidden_layers": options.layers,
+            "num_attention_heads": options.heads,
+            "num_key_value_heads": options.heads,
+            "max_position_embeddings": 512,
+            "pad_token_id": tokenizer.pad_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "bos_token_id": None,
+        },
+        audio_token_index=tokenizer.convert_tokens_to_ids(SPECIAL["audio_token"]),
+        tie_word_embeddings=False,
+    )
+    torch.manual_seed(options.seed)
+    return Qwen2AudioForConditionalGeneration(config)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    features: Tensor  # (N_MELS, frames of the whole window)
+    frames: int  # that hold sound
+    tokens: list[int]  # prompt with its audio tokens, then the answer
+    n_prompt: int
+    family: str
+
+
+class GeneratedSounds(IterableDataset[Example]):
+    """An endless stream of fresh examples; `first_seed` and the worker's number fix it."""
+
+    def __init__(self, options: TrainOptions, processor: Qwen2AudioProcessor, first_seed: int) -> None:
+        self.options, self.processor, self.first_seed = options, processor, first_seed
+
+    def __iter__(self) -> Iterator[Example]:
+        info = torch.utils.data.get_worker_info()
+        torch.set_num_threads(1)
+        rng = np.random.default_rng([self.first_seed, info.id if info else 0])
+        families = list(synth.FAMILIES)
+        while True:
+            for family in rng.permutation(families):
+                yield self.example(str(family), rng)
+
+    def example(self, family: str, rng: np.random.Generator) -> Example:
+        seconds = WINDOW_S if rng.random() < self.options.whole_window else rng.uniform(0.5, WINDOW_S)
+        clean = synth.render(family, rng, seconds)
+        wave = synth.augment(clean, rng)
+        answer = "; ".join([family, *synth.attributes(wave).values()])
+        prompt = PROMPTS[rng.choice(len(PROMPTS), p=PROMPT_SHARES)]
+        message = [{"role": "user", "content": [{"type": "audio"}, {"type": "text", "text": prompt}]}]
+        text = self.processor.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
+        inputs = self.processor(text=[text], audio=[wave], sampling_rate=synth.SAMPLE_RATE_HZ, return_tensors="pt")
+        tokens = inputs["input_ids"][0].tolist()
+        answer_tokens = self.processor.tokenizer(answer + SPECIAL["im_end_token"])["input_ids"]
+        frames = int(inputs["feature_attention_mask"].sum())
+        return Example(inputs["input_features"][0], frames, [*tokens, *answer_tokens], len(tokens), family)
+
+
+def collate(examples: list[Example]) -> dict[str, Any]:
+    """Pads on the right; targets are -100 everywhere but on the answers."""
+    longest = max(len(e.tokens) for e in examples)
+    ids = torch.zeros(len(examples), longest, dtype=torch.long)
+    targets = torch.full_like(ids, -100)
+    frame = torch.arange(examples[0].features.shape[1])
+    for i, e in enumerate(examples):
+        ids[i, : len(e.tokens)] = torch.tensor(e.tokens)
+        targets[i, e.n_prompt - 1 : len(e.tokens) - 1] = torch.tensor(e.tokens[e.n_prompt :])
+    return {
+        "input_ids": ids,
+        "input_features": torch.stack([e.features for e in examples]),
+        "feature_attention_mask": torch.stack([(frame < e.frames).long() for e in examples]),
+        "targets": targets,
+        "n_prompt": torch.tensor([e.n_prompt for e in examples]),
+    }
+
+
+def answer_logits(model: Any, batch: dict[str, Any], device: str) -> tuple[Tensor, Tensor]:
+    """Logits and targets of the answer tokens alone, (answer tokens, vocabulary) and (answer tokens,)."""
+    inputs = {k: batch[k].to(device) for k in ("input_ids", "input_features", "feature_attention_mask")}
+    hidden = model.model(**inputs, attention_mask=None, use_cache=False).last_hidden_state
+    targets = batch["targets"].to(device)
+    asked = targets != -100
+    return model.lm_head(hidden[asked]), targets[asked]
+
+
+@torch.inference_mode()
+def family_accuracy(model: Any, batches: list[dict[str, Any]], device: str) -> float:
+    """Share of held-out generated clips whose first answer token is right."""
+    model.eval()
+    right, total = 0, 0
+    for batch in batches:
+        inputs = {k: batch[k].to(device) for k in ("input_ids", "input_features", "feature_attention_mask")}
+        hidden = model.model(**inputs, attention_mask=None, use_cache=False).last_hidden_state
+        rows, last = torch.arange(len(hidden)), batch["n_prompt"] - 1
+        guess = model.lm_head(hidden[rows, last.to(device)]).argmax(-1).cpu()
+        right += int((guess == batch["targets"][rows, last]).sum())
+        total += len(guess)
+    model.train()
+    return right / total
+
+
+def train(options: TrainOptions, out: Path, device: str) -> None:
+    processor = build_processor()
+    model = build_model(options, processor).to(device).train()
+    steps = math.ceil(options.clips / options.batch)
+    decay = 0.5 ** (1 / max(1.0, options.ema_half_life * steps))
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.98))
+
+    def schedule(step: int) -> float:
+        done = (step + 1) / steps
+        return min(done / options.warmup, 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule)
+    loader = DataLoader(
+        GeneratedSounds(options, processor, options.seed), options.batch, collate_fn=collate, num_workers=options.workers, prefetch_factor=4
+    )
+    held_out = iter(GeneratedSounds(options, processor, options.seed + 1_000_003))
+    held_batches = [collate([next(held_out) for _ in range(64)]) for _ in range(8)]
+    out.mkdir(parents=True, exist_ok=True)
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(synth.FAMILIES)} families, {steps} steps on {device}")
+    with open(out / "training_log.csv", "w", newline="") as file:
+        log = csv.writer(file)
+        log.writerow(["clips", "seconds", "loss", "held_out_family_accuracy"])
+        start, running = time.monotonic(), 0.0
+        for step, batch in zip(range(1, steps + 1), loader, strict=False):
+            logits, targets = answer_logits(model, batch, device)
+            loss = F.cross_entropy(logits.float(), targets)
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            scheduler.step()
+            averaged.update_parameters(model)
+            running = loss.item() if step == 1 else 0.98 * running + 0.02 * loss.item()
+            if step % max(1, steps // 40) == 0 or step == steps:
+                accuracy = family_accuracy(averaged.module, held_batches, device)
+                row = [step * options.batch, round(time.monotonic() - start), round(running, 4), round(accuracy, 4)]
+                log.writerow(row)
+                file.flush()
+                print(*row, flush=True)
+                averaged.module.to(torch.float32).save_pretrained(out)  # a stopped run leaves usable weights
+    processor.save_pretrained(out)
+    (out / "train_options.json").write_text(json.dumps(asdict(options), indent=2) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    for name, default in asdict(TrainOptions()).items():
+        parser.add_argument("--" + name.replace("_", "-"), type=type(default), default=default)
+    arguments = vars(parser.parse_args())
+    out, device = arguments.pop("out"), arguments.pop("device")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the workers are forked
+    train(TrainOptions(**arguments), out, device)
+
+
+if __name__ == "__main__":
+    main()
