@@ -79,7 +79,7 @@ class ClipError(AudioError):
         self.channels = channels
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Recording:
     """A decoded clip that passed the checks.
 

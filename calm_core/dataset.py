@@ -132,23 +132,7 @@ def read_folder(root: Path) -> Dataset:
     """
     if not root.is_dir():
         raise DataError(f"{root.name!r} isn't a folder; choose a folder of clips. {_HOW_TO}")
-    top = _unwrap(root)
-    files, ignored = _walk(root)
-    clips: list[Clip] = []
-    tables: list[Path] = []
-    for part in _parts(top):
-        if table := _labels_table(part):
-            tables.append(table)
-            found, bad_rows = _read_rows(table, part, top)
-            clips += found
-            ignored += bad_rows
-        else:
-            clips += _class_folder_clips(part, top, files)
-            ignored += [(_name(folder, top) + "/", "no audio in this class folder") for folder in _silent_folders(part, files)]
-
-    used = {clip.path for clip in clips} | set(tables)
-    ignored += [(_name(file, top), _why_no_clip(file, tables)) for file in files if file not in used]
-    return _dataset(clips, ignored, root.name)
+    return _read_tree(root, root.resolve().name, ())
 
 
 def read_csv(csv_path: Path, root: Path | None = None) -> Dataset:
@@ -196,15 +180,11 @@ def read_zip(zip_path: Path, into: Path) -> Dataset:
     try:
         with zipfile.ZipFile(zip_path) as archive:
             ignored = _unpack(archive, into)
-    except zipfile.BadZipFile as error:
+    except _DAMAGED as error:
         raise DataError(f"{zip_path.name!r} isn't a whole ZIP file; it may be cut short. Make it or upload it again.") from error
     except OSError as error:
         raise DataError(f"{zip_path.name!r} can't be unpacked ({error.strerror or error}); check the file and the free space.") from error
-    try:
-        dataset = read_folder(into)
-    except DataError as error:
-        raise DataError(f"{zip_path.name!r}: {error}{_first_ignored(ignored)}") from error
-    return replace(dataset, ignored=(*dataset.ignored, *ignored))
+    return _read_tree(into, zip_path.name, ignored)
 
 
 # ---- checking --------------------------------------------------------------------------------------------------------------
@@ -339,6 +319,28 @@ def _tidy(label: str | None) -> str | None:
     return unicodedata.normalize("NFC", label).strip() or None if label else None
 
 
+def _read_tree(root: Path, what: str, skipped: Sequence[Ignored]) -> Dataset:
+    """`read_folder` for a folder that messages call `what`, and of which `skipped` is already known to be no clip."""
+    top = _unwrap(root)
+    files, ignored = _walk(root)
+    ignored += skipped
+    clips: list[Clip] = []
+    tables: list[Path] = []
+    for part in _parts(top):
+        if table := _labels_table(part):
+            tables.append(table)
+            found, bad_rows = _read_rows(table, part, top)
+            clips += found
+            ignored += bad_rows
+        else:
+            clips += _class_folder_clips(part, top, files)
+            ignored += [(_name(folder, top) + "/", "no audio in this class folder") for folder in _silent_folders(part, files)]
+
+    used = {clip.path for clip in clips} | set(tables)
+    ignored += [(_name(file, top), _why_no_clip(file, tables)) for file in files if file not in used]
+    return _dataset(clips, ignored, what)
+
+
 def _walk(root: Path) -> tuple[list[Path], list[Ignored]]:
     """All files under `root`, sorted, without litter; what is hidden, a link to a folder or a closed folder comes back as ignored."""
     files: list[Path] = []
@@ -437,7 +439,7 @@ class _Columns:
 def _columns(header: str) -> _Columns | None:
     """Where the columns are in a table's first line, or None if it isn't a table of labels."""
     for delimiter in ",;\t":
-        names = [name.strip().casefold() for name in next(csv.reader([header], delimiter=delimiter), [])]
+        names = [name.strip().casefold() for name in next(csv.reader([header], delimiter=delimiter, skipinitialspace=True), [])]
         file = next((names.index(name) for name in FILE_COLUMNS if name in names), None)
         label = next((names.index(name) for name in LABEL_COLUMNS if name in names), None)
         if file is not None and label is not None:
@@ -456,7 +458,7 @@ def _labels_table(folder: Path) -> Path | None:
     preferred = [file for file in tables if file.stem.casefold() == "metadata"]
     if preferred or len(tables) < 2:
         return next(iter(preferred + tables), None)
-    raise DataError(f"{folder.name!r} has {len(tables)} tables of labels ({', '.join(t.name for t in tables)}); keep one, as metadata.csv.")
+    raise DataError(f"there are {len(tables)} tables of labels ({', '.join(t.name for t in tables)}); keep one, as metadata.csv.")
 
 
 def _read_rows(table: Path, root: Path, base: Path) -> tuple[list[Clip], list[Ignored]]:
@@ -468,7 +470,7 @@ def _read_rows(table: Path, root: Path, base: Path) -> tuple[list[Clip], list[Ig
             columns = _columns(text.readline(MAX_HEADER_CHARS))
             if columns is None:
                 raise DataError(f"{table.name!r} has no columns called file_name and label in its first line; add them.")
-            rows = csv.reader(text, delimiter=columns.delimiter)
+            rows = csv.reader(text, delimiter=columns.delimiter, skipinitialspace=True)
             for row in rows:
                 if not any(cell.strip() for cell in row):
                     continue
@@ -479,7 +481,7 @@ def _read_rows(table: Path, root: Path, base: Path) -> tuple[list[Clip], list[Ig
                 if not name or label is None:
                     ignored.append((name or where, f"{where}: no {'label' if name else 'file name'}"))
                 elif file is None:
-                    ignored.append((name, f"{where}: file not found in {root.name!r}"))
+                    ignored.append((name, f"{where}: file not found"))
                 else:
                     clips.append(Clip(file, _name(file, base), label, None if columns.fold is None else _tidy(cell(columns.fold))))
     except UnicodeDecodeError as error:
@@ -495,7 +497,7 @@ def _find(root: Path, name: str, where: str) -> Path | None:
     """The file called `name` under `root`, or None. Raises DataError if the name leads out of `root`."""
     relative = PurePosixPath(name.replace("\\", "/"))  # tables made on Windows
     if _leads_out(relative):
-        raise DataError(f"{where}: file name {name!r} leads out of the folder; only names inside {root.name!r} are allowed.")
+        raise DataError(f"{where}: file name {name!r} leads out of the folder; only names inside it are allowed.")
     # A Mac writes é as two characters into file names, a table usually has one.
     spellings = (str(relative), unicodedata.normalize("NFC", str(relative)), unicodedata.normalize("NFD", str(relative)))
     return next((file for file in (root / spelling for spelling in spellings) if file.is_file()), None)
@@ -507,7 +509,7 @@ def _leads_out(path: PurePosixPath) -> bool:
 
 # ---- ZIP -------------------------------------------------------------------------------------------------------------------
 
-_DAMAGED_ENTRY = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, UnicodeDecodeError)  # zipfile raises them all
 
 
 def _unpack(archive: zipfile.ZipFile, into: Path) -> list[Ignored]:
@@ -539,7 +541,7 @@ def _unpack(archive: zipfile.ZipFile, into: Path) -> list[Ignored]:
             continue
         try:
             budget = _copy(archive, entry, target, budget)
-        except _DAMAGED_ENTRY:
+        except _DAMAGED:
             target.unlink(missing_ok=True)
             ignored.append((str(path), "damaged inside the ZIP; make the ZIP again"))
     return ignored

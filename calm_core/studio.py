@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import librosa
 import numpy as np
@@ -24,7 +23,7 @@ from .backbones import DEFAULT_BACKBONE, Backbone, load_backbone, resolve_device
 from .classifier import CalmClassifier
 from .confidence import Proportion
 from .dataset import Clip, ClipCheck, Dataset, advice, preflight
-from .errors import AudioError, BundleError, Cancelled, DataError
+from .errors import BundleError, Cancelled, DataError
 from .evaluation import Evaluation, LadderFeatures, MethodResult
 from .extraction import Cancel, ClipSource, Progress, extract, origin_of
 from .options import ExtractOptions, FitOptions
@@ -199,16 +198,18 @@ class Studio:
         clips: Sequence[Clip],
         backbone: Backbone,
         *,
+        prompt: str | None = None,
         progress: Progress | None = None,
         cancelled: Cancel | None = None,
     ) -> tuple[ClipPrediction, ...]:
         """One row per clip, in order. A clip that can't be used is a row with its reason; the others are predicted.
 
-        Asks the prompt the model was fitted with. Raises BundleError where the model belongs to another backbone.
+        prompt: None asks the one the model was fitted with. Raises BundleError where the model belongs to another backbone or
+        prompt.
         """
         if model.origin is None:
             raise BundleError("this classifier was fitted on vectors of unknown origin, so it can't be asked about audio; learn it from clips.")
-        options = ExtractOptions(prompt=model.origin.prompt)
+        options = ExtractOptions(prompt=model.origin.prompt if prompt is None else prompt)
         model.require_origin(origin_of(backbone, options.prompt))
         checks = preflight(clips)
         errors = {i: check.reason for i, check in enumerate(checks) if check.content_id is None}
@@ -290,18 +291,3 @@ def spectrogram(path: Path) -> Spectrogram:
     centres = librosa.mel_frequencies(SPECTROGRAM_BANDS, fmax=SPECTROGRAM_RATE_HZ / 2)
     return Spectrogram(decibels.astype(np.float32), centres, len(samples) / SPECTROGRAM_RATE_HZ)
 
-
-def prediction_rows(predictions: Sequence[ClipPrediction]) -> list[dict[str, Any]]:
-    """Predictions as plain rows for tables and JSON."""
-    return [
-        {
-            "file": p.name,
-            "label": p.label or None,
-            "confidence": p.confidence,
-            "error": p.error or None,
-        }
-        for p in predictions
-    ]
-
-
-__all__ = ["AudioError", "ClipPrediction", "Learned", "Spectrogram", "Studio", "Workspace", "prediction_rows", "spectrogram"]

@@ -5,6 +5,7 @@ import os
 import stat
 import unicodedata
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -157,20 +158,20 @@ def test_unlabelled_files_and_folders(tmp_path):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize(
-    "header",
-    ["file_name,label,fold", "fold;category;filename", "PATH\tClass\tfold", "file,class,fold,label_hint", ' "file_name" ,label,fold'],
+    ("header", "row"),
+    [
+        ("file_name,label,fold", '"a/é 1.wav",Käuzchen,3'),
+        ("fold;category;filename", "3;Käuzchen;a/é 1.wav"),
+        ("PATH\tClass\tFold", "a/é 1.wav\t Käuzchen \t3"),
+        ("label_hint,file,class,fold", "x,a/é 1.wav,Käuzchen,3"),
+        (' "file_name" , "label" , fold', ' "a/é 1.wav" , "Käuzchen" , 3'),
+    ],
 )
-def test_table_dialects(tmp_path, header, end, encoding):
-    delimiter = next(d for d in "\t;," if d in header)
-    cells = {"file": "a/é 1.wav", "label": "Käuzchen", "fold": "3"}
-    kinds = [
-        "label" if "label" in n and "hint" not in n or n in ("class", "category") else n for n in header.strip().lower().split(delimiter)
-    ]
-    row = [cells["fold" if k == "fold" else "label" if k == "label" else "file" if "file" in k or k == "path" else "fold"] for k in kinds]
+def test_table_dialects(tmp_path, header, row, end, encoding):
     put(tmp_path, "a/é 1.wav")
-    (tmp_path / "my.csv").write_bytes(end.join([header, delimiter.join(row), "", ""]).encode(encoding))
+    (tmp_path / "my.csv").write_bytes(end.join([header, row, "", ""]).encode(encoding))
     found = read_csv(tmp_path / "my.csv")
-    assert [(c.name, c.label, c.fold) for c in found.clips] == [("a/é 1.wav", "Käuzchen", "3")]
+    assert [(clip.name, clip.label, clip.fold) for clip in found.clips] == [("a/é 1.wav", "Käuzchen", "3")]
     assert found.ignored == ()
 
 
@@ -183,7 +184,7 @@ def test_table_rows_that_give_no_clip_are_named(tmp_path):
     assert found.clips[0].fold is None
     assert found.ignored == (
         ("2.wav", "'t.csv' line 3: no label"),
-        ("gone.wav", "'t.csv' line 4: file not found in 'audio'"),
+        ("gone.wav", "'t.csv' line 4: file not found"),
         ("'t.csv' line 5", "'t.csv' line 5: no file name"),
         ("1.wav", "'t.csv' line 6: no label"),
     )
@@ -199,7 +200,7 @@ def test_a_name_written_on_windows_or_on_a_mac_is_found(tmp_path):
 def test_a_table_cannot_name_files_outside(tmp_path, name):
     put(tmp_path, "secret.wav", "in/1.wav")
     (tmp_path / "in" / "t.csv").write_text(f"file_name,label\n1.wav,owl\n{name},bat\n")
-    with pytest.raises(DataError, match="line 3: file name .* leads out of the folder"):
+    with pytest.raises(DataError, match=r"line 3: file name .* leads out of the folder"):
         read_csv(tmp_path / "in" / "t.csv")
 
 
@@ -318,7 +319,7 @@ def test_zip_limits(tmp_path, monkeypatch):
         with pytest.raises(DataError, match="5 entries; at most 4"):
             read_zip(path, tmp_path / "out")
     monkeypatch.setattr(dataset, "MAX_ZIP_BYTES", 4999)
-    with pytest.raises(DataError, match="unpacks to .* GiB; at most"):
+    with pytest.raises(DataError, match=r"unpacks to .* GiB; at most"):
         read_zip(path, tmp_path / "out")
     monkeypatch.setattr(dataset, "MAX_ZIP_BYTES", 5000)
     assert len(read_zip(path, tmp_path / "out").clips) == 5
@@ -359,9 +360,10 @@ def test_a_damaged_entry_costs_only_itself(tmp_path):
 
 
 def test_the_second_entry_of_a_name_is_reported(tmp_path):
-    with zipfile.ZipFile(tmp_path / "my.zip", "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
+    with zipfile.ZipFile(tmp_path / "my.zip", "w") as archive:
         archive.writestr("owl/1.wav", b"first")
-        archive.writestr("owl/1.wav", b"second")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("owl/1.wav", b"second")
     found = read_zip(tmp_path / "my.zip", tmp_path / "out")
     assert found.clips[0].path.read_bytes() == b"first"
     assert found.ignored == (("owl/1.wav", "the ZIP has an entry of the same name before it"),)
@@ -394,10 +396,8 @@ def test_a_zip_with_any_damage_is_read_or_refused(tmp_path_factory, data):
     for at, byte in data.draw(st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=4)):
         content[at] = byte
     path.write_bytes(content)
-    try:
+    with suppress(DataError):
         read_zip(path, folder / "deep" / "out")
-    except DataError:
-        pass
     assert {file.name for file in folder.iterdir()} <= {"my.zip", "deep"}
     assert {file.name for file in (folder / "deep").iterdir()} <= {"out"}
 
@@ -420,7 +420,7 @@ def test_read_knows_folders_zips_and_tables(tmp_path):
 
 def test_read_leaves_nothing_of_a_refused_zip(tmp_path):
     (tmp_path / "work").mkdir()
-    with pytest.raises(DataError, match=r"'my\.zip': .* holds no labelled clip"):
+    with pytest.raises(DataError, match=r"'my\.zip' holds no labelled clip.*'loose\.wav': not in a class folder"):
         read(zipped(tmp_path / "my.zip", {"loose.wav": b"1"}), tmp_path / "work")
     assert not os.listdir(tmp_path / "work")
 

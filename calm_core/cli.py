@@ -1,0 +1,216 @@
+"""The command line: argparse -> studio -> text or one JSON object. Wiring only.
+
+Results go to stdout, progress and remarks to stderr. Exit codes: 0 done, 1 a CalmError (one clear line), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, get_args
+
+from . import __version__, dataset
+from .backbones import BACKBONES, DEFAULT_BACKBONE, offered
+from .classifier import CalmClassifier
+from .confidence import Proportion
+from .dataset import ClipCheck
+from .doctor import examine
+from .errors import CalmError
+from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, ReliabilitySource, Scheme
+from .studio import Studio, Workspace
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        result, text = arguments.run(arguments)
+    except CalmError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; what was finished is kept.", file=sys.stderr)
+        return 1
+    print(json.dumps(_json_safe(result), allow_nan=False) if arguments.json else text)
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--backbone", choices=[row.id for row in BACKBONES], metavar="ID", help=f"default {DEFAULT_BACKBONE}; see 'backbones'")
+    common.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
+    common.add_argument("--prompt", help=f"the question asked about every clip; default {NEUTRAL_PROMPT!r}")
+    common.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    method = argparse.ArgumentParser(add_help=False)
+    default = FitOptions()
+    method.add_argument("--tau", type=float, default=default.tau, help="temperature of a head's posterior (default %(default)s)")
+    method.add_argument("--tau-w", type=float, default=default.tau_w, help="temperature of the weights over heads (default %(default)s)")
+    method.add_argument("--scheme", choices=get_args(Scheme), default=default.scheme)
+    method.add_argument("--reliability", choices=[r for r in get_args(ReliabilitySource) if r != "holdout"], default=default.reliability)
+    method.add_argument("--top-k", type=int, help="heads kept per class (default all)")
+    method.add_argument("--shrinkage", type=float, default=default.shrinkage, help="alpha; pulls reliability to its mean (default %(default)s)")
+
+    parser = argparse.ArgumentParser(prog="python -m calm_core", description="CALM Studio: few-shot audio classification that shows its reasons.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    fit = commands.add_parser("fit", parents=[common, method], help="learn a classifier from a folder, ZIP or CSV of labelled clips")
+    fit.add_argument("data", type=Path, metavar="DIR", help="class folders, a .zip of them, or a .csv with file_name,label")
+    fit.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where to save it, for example owls.safetensors")
+    fit.set_defaults(run=_fit)
+
+    predict = commands.add_parser("predict", parents=[common], help="ask a saved classifier about clips")
+    predict.add_argument("model", type=Path, metavar="FILE", help="a saved classifier")
+    predict.add_argument("clips", type=Path, nargs="+", metavar="CLIP", help="audio files or folders")
+    predict.set_defaults(run=_predict)
+
+    evaluate = commands.add_parser("evaluate", parents=[common, method], help="measure CALM and the other methods on a labelled data set")
+    evaluate.add_argument("data", type=Path, metavar="DIR")
+    evaluate.add_argument("--shots", type=int, nargs="+", default=[5], help="support clips per class (default 5); several numbers allowed")
+    evaluate.add_argument("--episodes", type=int, default=20, help="random draws of support clips (default %(default)s)")
+    evaluate.add_argument("--seed", type=int, default=0)
+    evaluate.add_argument("--folds", action="store_true", help="support and test from different folds of metadata.csv")
+    evaluate.set_defaults(run=_evaluate)
+
+    backbones = commands.add_parser("backbones", parents=[common], help="list the audio-language models")
+    backbones.set_defaults(run=_backbones)
+    doctor = commands.add_parser("doctor", parents=[common], help="say what works on this machine and what to install")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    studio = Studio()
+    with TemporaryDirectory(prefix="calm-") as unpacked:
+        workspace = studio.add(Workspace(), dataset.read(arguments.data, Path(unpacked)), progress=_progress)
+        _report_left_out(workspace.checks, workspace.ignored)
+        learned = studio.learn(
+            workspace,
+            studio.backbone(arguments.backbone or DEFAULT_BACKBONE, arguments.device),
+            options=_fit_options(arguments),
+            extract_options=_extract_options(arguments),
+            ladder=False,
+            progress=_progress,
+        )
+    model = learned.model
+    model.save(arguments.output)
+    for warning in model.warnings:
+        print(f"note: {warning}", file=sys.stderr)
+    result = {
+        "model": str(arguments.output),
+        "classes": workspace.class_counts,
+        "held_out": {"how": model.held_out.how, **_proportion(learned.accuracy)},
+        "class_accuracy": {name: _proportion(found) for name, found in learned.class_accuracy.items()},
+        "calibrated": model.temperature is not None,
+        "warnings": list(model.warnings),
+        "left_out": _left_out(workspace.checks),
+    }
+    counts = ", ".join(f"{name} {count}" for name, count in workspace.class_counts.items())
+    text = f"learned {len(learned.clips)} clips ({counts})\n{model.held_out.how} accuracy {learned.accuracy}\nsaved {arguments.output}"
+    return result, text
+
+
+def _predict(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    studio = Studio()
+    model = CalmClassifier.load(arguments.model)
+    own = model.origin.backbone if model.origin else DEFAULT_BACKBONE
+    clips = dataset.read_unlabelled(arguments.clips)
+    _report_left_out((), clips.ignored)
+    backbone = studio.backbone(arguments.backbone or own, arguments.device)
+    found = studio.predict(model, clips.clips, backbone, prompt=arguments.prompt, progress=_progress)
+    rows, lines = [], []
+    for p in found:
+        row: dict[str, Any] = {"file": str(p.path), "label": p.label or None, "confidence": p.confidence, "error": p.error or None}
+        if p.error:
+            print(f"not predicted: {p.error}", file=sys.stderr)
+        else:
+            row["scores"] = dict(zip(model.class_names, p.scores.tolist(), strict=True))
+            sure = "not calibrated" if p.confidence is None else f"{p.confidence:.0%}"
+            lines.append(f"{p.name}\t{p.label}\t{sure}")
+        rows.append(row)
+    if found and not lines:
+        raise CalmError(f"none of the {len(found)} clips could be predicted; the reasons stand above.")
+    if model.calibration_note:
+        print(f"note: {model.calibration_note}", file=sys.stderr)
+    return {"model": str(arguments.model), "classes": list(model.class_names), "predictions": rows}, "\n".join(lines)
+
+
+def _evaluate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    studio = Studio()
+    with TemporaryDirectory(prefix="calm-") as unpacked:
+        found, left_out = studio.evaluate(
+            dataset.read(arguments.data, Path(unpacked)),
+            studio.backbone(arguments.backbone or DEFAULT_BACKBONE, arguments.device),
+            shots=arguments.shots,
+            episodes=arguments.episodes,
+            seed=arguments.seed,
+            by_folds=arguments.folds,
+            options=_fit_options(arguments),
+            extract_options=_extract_options(arguments),
+            progress=_progress,
+        )
+    _report_left_out(left_out, ())
+    lines = [f"{found.n_test} clips tested, {found.episodes} episodes, seed {found.seed}, {found.protocol}"]
+    lines += [f"{r.shots:>3} shots  {r.accuracy:6.1%}  [{r.ci_low:6.1%}, {r.ci_high:6.1%}]  {r.method:<20} {r.title}" for r in found.results]
+    return {**found.to_dict(), "left_out": _left_out(left_out)}, "\n".join(lines)
+
+
+def _backbones(_: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    rows = [asdict(row) for row in offered()]
+    for row in rows:
+        del row["hidden"]
+    lines = [f"{row.id:<26}{row.heads:>8} heads  {row.memory_gb:>5} GB  {row.window_s:>3} s  {row.licence:<12}{row.title}" for row in offered()]
+    return {"backbones": rows, "default": DEFAULT_BACKBONE}, "\n".join(lines)
+
+
+def _doctor(_: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    findings = examine()
+    lines = [
+        f"{'ok' if f.ok else 'MISSING' if f.needed else 'absent':<8}{f.name:<26}{f.value}{'  -> ' + f.advice if f.advice else ''}" for f in findings
+    ]
+    return {"ok": all(f.ok for f in findings if f.needed), "findings": [asdict(f) for f in findings]}, "\n".join(lines)
+
+
+def _fit_options(arguments: argparse.Namespace) -> FitOptions:
+    return FitOptions(**{field.name: getattr(arguments, field.name) for field in fields(FitOptions)})
+
+
+def _extract_options(arguments: argparse.Namespace) -> ExtractOptions:
+    return ExtractOptions() if arguments.prompt is None else ExtractOptions(prompt=arguments.prompt)
+
+
+def _progress(done: int, total: int, what: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{done}/{total} {what}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+
+def _report_left_out(checks: Sequence[ClipCheck], ignored: Sequence[tuple[str, str]]) -> None:
+    for check in checks:
+        if check.reason:
+            print(f"{'left out' if not check.usable else 'note'}: {check.reason}", file=sys.stderr)
+    for name, why in ignored:
+        print(f"ignored: {name} ({why})", file=sys.stderr)
+
+
+def _left_out(checks: Sequence[ClipCheck]) -> list[dict[str, str]]:
+    return [{"file": c.clip.name, "status": str(c.status), "reason": c.reason} for c in checks if not c.usable]
+
+
+def _proportion(found: Proportion) -> dict[str, Any]:
+    low, high = found.interval
+    return {"accuracy": found.value, "n": found.n, "ci_low": low, "ci_high": high}
+
+
+def _json_safe(value: Any) -> Any:
+    """NaN, which JSON can't say, becomes null."""
+    if isinstance(value, dict):
+        return {key: _json_safe(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_safe(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
