@@ -1,10 +1,10 @@
 """CALM Studio's library: few-shot audio classification that shows its reasons (arXiv 2602.07077).
 
-    from calm_core import CalmClassifier, extract, load_backbone
+from calm_core import CalmClassifier, extract, load_backbone
 
-    backbone = load_backbone("pocket")
-    model = CalmClassifier.fit(extract(support_paths, backbone), labels)
-    print(model.predict(extract(query_paths, backbone)).labels)
+backbone = load_backbone("pocket")
+model = CalmClassifier.fit(extract(support_paths, backbone), labels)
+print(model.predict(extract(query_paths, backbone)).labels)
 """
 
 from .backbones import load_backbone

@@ -76,15 +76,15 @@ def fit(
     return Fitted(sums.centroids(), r, head_weights(r, options), judged)
 
 
-def scores(vectors: Tensor, fitted: Fitted, tau: float) -> Tensor:
+def scores(vectors: Tensor, centroids: Tensor, weights: Tensor, tau: float) -> Tensor:
     """Reliability-weighted soft votes s (Q, C) = sum over heads of w p (step 7). Not normalised over classes: no probabilities."""
-    votes = [(posteriors(sims, tau) * fitted.weights).sum((1, 2)) for _, sims in plain_similarities(vectors, fitted.centroids)]
-    return torch.cat(votes) if votes else torch.zeros(0, fitted.weights.shape[-1])
+    votes = [(posteriors(sims, tau) * weights).sum((1, 2)) for _, sims in plain_similarities(vectors, centroids)]
+    return torch.cat(votes) if votes else torch.zeros(0, weights.shape[-1])
 
 
-def contributions(vectors: Tensor, fitted: Fitted, tau: float) -> Tensor:
+def contributions(vectors: Tensor, centroids: Tensor, weights: Tensor, tau: float) -> Tensor:
     """Every head's part of the score, (Q, L, H, C): summed over L and H it is `scores`."""
-    return posteriors(similarities(vectors, fitted.centroids), tau) * fitted.weights
+    return posteriors(similarities(vectors, centroids), tau) * weights
 
 
 # Step 1: centroids, and cosines to them ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import librosa
 import numpy as np
@@ -30,6 +30,7 @@ Scorer = Callable[[Tensor], Tensor]
 SAV_HEADS = 20  # arXiv 2412.00142, section 3
 PROBE_C = 1.0  # inverse strength of the L2 penalty, scikit-learn's default
 N_MFCC = 20
+TIE_BREAK = 1e-4  # times a margin of at most 1: less than one clip's share of the accuracy
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,38 +58,38 @@ class Rung:
 
 def calm(support: Support) -> Scorer:
     """CALM with the user's options (arXiv 2602.07077)."""
-    return _soft_vote(support, _fit(support))
+    return _vote_with(support, algorithm.head_weights(_reliability(support), support.options))
 
 
 def uniform(support: Support) -> Scorer:
     """Soft vote of all heads with equal weights."""
-    return _soft_vote(support, _with_weights(_fit(support), lambda r: torch.ones_like(r)))
+    return _vote_with(support, torch.ones(*support.vectors.shape[1:3], support.n_classes))
 
 
 def top_k_uniform(support: Support) -> Scorer:
     """Soft vote with equal weights of each class's 20 most reliable heads (as many as SAV takes)."""
     options = replace(support.options, top_k=SAV_HEADS)
-    return _soft_vote(support, _with_weights(_fit(support), lambda r: (algorithm.head_weights(r, options) > 0).float()))
+    return _vote_with(support, (algorithm.head_weights(_reliability(support), options) > 0).float())
 
 
 def grw(support: Support) -> Scorer:
     """One class-agnostic weight per head: reliability averaged over the classes."""
-    return _soft_vote(support, _with_weights(_fit(support), lambda r: r.mean(-1, keepdim=True).expand_as(r)))
+    r = _reliability(support)
+    return _vote_with(support, r.mean(-1, keepdim=True).expand_as(r))
 
 
 def random_reliability(support: Support) -> Scorer:
     """Control: CALM's weights from reliability drawn at random; whatever it reaches isn't due to the learned weights."""
-    generator = torch.Generator().manual_seed(0)
-    return _soft_vote(support, _with_weights(_fit(support), lambda r: torch.rand(r.shape, generator=generator)))
+    shape = (*support.vectors.shape[1:3], support.n_classes)
+    return _vote_with(support, torch.rand(shape, generator=torch.Generator().manual_seed(0)))
 
 
 def best_head(support: Support) -> Scorer:
     """The single head with the best leave-one-out accuracy, ties broken by its mean margin."""
-    correct, margin = _head_accuracy(support), _fit(support, scheme="margin").reliability.mean(-1).flatten()
-    best = int((correct + 1e-3 * margin).argmax())  # |margin| <= 1 is far below one clip's share for any support of < 1,000 clips
-    chosen = torch.zeros(correct.numel())
-    chosen[best] = 1.0
-    return _soft_vote(support, _with_weights(_fit(support), lambda r: chosen.view(*r.shape[:2], 1).expand_as(r)))
+    margin = _reliability(support, scheme="margin").mean(-1)
+    best = (_head_accuracy(support) + TIE_BREAK * margin).flatten().argmax()
+    weights = torch.nn.functional.one_hot(best, margin.numel()).float().view(*margin.shape, 1)
+    return _vote_with(support, weights.expand(*margin.shape, support.n_classes))
 
 
 def sav(support: Support) -> Scorer:
@@ -155,29 +156,26 @@ def mfcc_statistics(samples: Array, sample_rate_hz: int) -> Array:
     return np.concatenate([both.mean(1), both.std(1)]).astype(np.float32)[None, None]
 
 
-def _fit(support: Support, **changes: object) -> algorithm.Fitted:
-    options = replace(support.options, **changes)  # type: ignore[arg-type]
-    if options.reliability == "holdout":  # the ladder is given support clips alone
+def _reliability(support: Support, **changes: Any) -> Tensor:
+    """Reliability (L, H, C) by the user's options; the ladder is given support clips alone, so a holdout isn't there to judge."""
+    options = replace(support.options, **changes)
+    if options.reliability == "holdout":
         options = replace(options, reliability="leave_one_out")
-    return algorithm.fit(support.vectors, support.labels, support.n_classes, options, support.groups)
+    return algorithm.fit(support.vectors, support.labels, support.n_classes, options, support.groups).reliability
 
 
-def _with_weights(fitted: algorithm.Fitted, weights: Callable[[Tensor], Tensor]) -> algorithm.Fitted:
-    """The same centroids with other weights (L, H, C), made from the reliability and normalised over heads."""
-    raw = weights(fitted.reliability)
-    total = raw.sum((0, 1))
-    raw = torch.where(total > 0, raw, torch.ones_like(raw))
-    return replace(fitted, weights=raw / raw.sum((0, 1)))
-
-
-def _soft_vote(support: Support, fitted: algorithm.Fitted) -> Scorer:
-    return lambda vectors: algorithm.scores(vectors, fitted, support.options.tau)
+def _vote_with(support: Support, raw: Tensor) -> Scorer:
+    """Soft vote with weights (L, H, C) made to sum to 1 over heads; a column that is zero everywhere becomes uniform."""
+    raw = torch.where(raw.sum((0, 1)) > 0, raw, 1.0)
+    centroids = algorithm.class_sums(support.vectors, support.labels, support.n_classes).centroids()
+    weights = raw / raw.sum((0, 1))
+    return lambda vectors: algorithm.scores(vectors, centroids, weights, support.options.tau)
 
 
 def _head_accuracy(support: Support) -> Tensor:
-    """Leave-one-out accuracy of every head on its own, flattened (L * H,)."""
+    """Leave-one-out accuracy (L, H) of every head on its own."""
     sums = algorithm.class_sums(support.vectors, support.labels, support.n_classes)
     hits = torch.zeros(support.vectors.shape[1:3])
     for index, sims in algorithm.leave_one_out_similarities(support.vectors, support.labels, support.groups, sums):
         hits += (sims.argmax(-1) == support.labels[index, None, None]).sum(0)
-    return hits.flatten() / len(support.labels)
+    return hits / len(support.labels)

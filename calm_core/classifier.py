@@ -109,7 +109,9 @@ class CalmClassifier:
         if holdout is not None:
             held = as_head_vectors(holdout[0], None)
             if held.shape[1:] != rows.shape[1:]:
-                raise DataError(f"held-out vectors have heads {held.shape[1:]}, support vectors {rows.shape[1:]}; use one backbone for both.")
+                raise DataError(
+                    f"held-out vectors have heads {held.shape[1:]}, support vectors {rows.shape[1:]}; use one backbone for both."
+                )
             judges = torch.from_numpy(held.values), torch.from_numpy(_class_indices(_labels_per_row(held, holdout[1], None), names))
         x, y, g = torch.from_numpy(rows.values), torch.from_numpy(truth), torch.from_numpy(rows.clip_of_row)
         fitted = algorithm.fit(x, y, len(names), options, g, judges)
@@ -118,7 +120,7 @@ class CalmClassifier:
             present, compact = np.unique(truth[fit_rows], return_inverse=True)
             part = algorithm.fit(x[fit_rows], torch.from_numpy(compact), len(present), options, g[fit_rows], _without(judges, present))
             scores = np.zeros((len(test_rows), len(names)), dtype=np.float32)
-            scores[:, present] = algorithm.scores(x[test_rows], part, options.tau).numpy()
+            scores[:, present] = algorithm.scores(x[test_rows], part.centroids, part.weights, options.tau).numpy()
             return scores
 
         held_out = confidence.held_out_scores(truth, rows.clip_of_row, len(names), refit, cost=float(x.numel()) * len(names))
@@ -161,7 +163,7 @@ class CalmClassifier:
         were made with another backbone or prompt, DataError for other head shapes.
         """
         rows = self._checked(vectors, groups)
-        per_row = algorithm.scores(torch.from_numpy(rows.values), self._fitted, self.options.tau).numpy()
+        per_row = algorithm.scores(torch.from_numpy(rows.values), self.centroids, self.weights, self.options.tau).numpy()
         scores = mean_by_group(per_row, rows.clip_of_row)
         probabilities = None if self.temperature is None else confidence.probabilities(scores, self.temperature)
         return Prediction(self.class_names, scores, probabilities, self.calibration_note)
@@ -169,7 +171,7 @@ class CalmClassifier:
     def explain(self, vectors: Vectors, *, groups: Sequence[Any] | None = None) -> Array:
         """Contribution of every head to every class's score, (Q, L, H, C); summed over L and H it is `predict().scores`."""
         rows = self._checked(vectors, groups)
-        per_row = algorithm.contributions(torch.from_numpy(rows.values), self._fitted, self.options.tau).numpy()
+        per_row = algorithm.contributions(torch.from_numpy(rows.values), self.centroids, self.weights, self.options.tau).numpy()
         return mean_by_group(per_row, rows.clip_of_row)
 
     def save(self, path: str | Path) -> None:
@@ -236,10 +238,6 @@ class CalmClassifier:
                 "Choose the classifier's backbone and prompt, or learn again with the present ones."
             )
 
-    @property
-    def _fitted(self) -> algorithm.Fitted:
-        return algorithm.Fitted(self.centroids, self.reliability, self.weights, self.judged)
-
     def _checked(self, vectors: Vectors, groups: Sequence[Any] | None) -> HeadVectors:
         rows = as_head_vectors(vectors, groups)
         if rows.origin is not None:
@@ -296,7 +294,7 @@ def _read_bundle(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: not a dict
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError as error:
         raise BundleError(f"there is no file {path}; give the path of a saved CALM classifier.") from error
     except (SafetensorError, OSError) as error:

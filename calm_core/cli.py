@@ -43,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--backbone", choices=[row.id for row in BACKBONES], metavar="ID", help=f"default {DEFAULT_BACKBONE}; see 'backbones'")
+    common.add_argument(
+        "--backbone", choices=[row.id for row in BACKBONES], metavar="ID", help=f"default {DEFAULT_BACKBONE}; see 'backbones'"
+    )
     common.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
     common.add_argument("--prompt", help=f"the question asked about every clip; default {NEUTRAL_PROMPT!r}")
     common.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -54,9 +56,13 @@ def build_parser() -> argparse.ArgumentParser:
     method.add_argument("--scheme", choices=get_args(Scheme), default=default.scheme)
     method.add_argument("--reliability", choices=[r for r in get_args(ReliabilitySource) if r != "holdout"], default=default.reliability)
     method.add_argument("--top-k", type=int, help="heads kept per class (default all)")
-    method.add_argument("--shrinkage", type=float, default=default.shrinkage, help="alpha; pulls reliability to its mean (default %(default)s)")
+    method.add_argument(
+        "--shrinkage", type=float, default=default.shrinkage, help="alpha; pulls reliability to its mean (default %(default)s)"
+    )
 
-    parser = argparse.ArgumentParser(prog="python -m calm_core", description="CALM Studio: few-shot audio classification that shows its reasons.")
+    parser = argparse.ArgumentParser(
+        prog="python -m calm_core", description="CALM Studio: few-shot audio classification that shows its reasons."
+    )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -157,7 +163,9 @@ def _evaluate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         )
     _report_left_out(left_out, ())
     lines = [f"{found.n_test} clips tested, {found.episodes} episodes, seed {found.seed}, {found.protocol}"]
-    lines += [f"{r.shots:>3} shots  {r.accuracy:6.1%}  [{r.ci_low:6.1%}, {r.ci_high:6.1%}]  {r.method:<20} {r.title}" for r in found.results]
+    lines += [
+        f"{r.shots:>3} shots  {r.accuracy:6.1%}  [{r.ci_low:6.1%}, {r.ci_high:6.1%}]  {r.method:<20} {r.title}" for r in found.results
+    ]
     return {**found.to_dict(), "left_out": _left_out(left_out)}, "\n".join(lines)
 
 
@@ -165,14 +173,17 @@ def _backbones(_: argparse.Namespace) -> tuple[dict[str, Any], str]:
     rows = [asdict(row) for row in offered()]
     for row in rows:
         del row["hidden"]
-    lines = [f"{row.id:<26}{row.heads:>8} heads  {row.memory_gb:>5} GB  {row.window_s:>3} s  {row.licence:<12}{row.title}" for row in offered()]
+    lines = [
+        f"{row.id:<26}{row.heads:>8} heads  {row.memory_gb:>5} GB  {row.window_s:>3} s  {row.licence:<12}{row.title}" for row in offered()
+    ]
     return {"backbones": rows, "default": DEFAULT_BACKBONE}, "\n".join(lines)
 
 
 def _doctor(_: argparse.Namespace) -> tuple[dict[str, Any], str]:
     findings = examine()
     lines = [
-        f"{'ok' if f.ok else 'MISSING' if f.needed else 'absent':<8}{f.name:<26}{f.value}{'  -> ' + f.advice if f.advice else ''}" for f in findings
+        f"{'ok' if f.ok else 'MISSING' if f.needed else 'absent':<8}{f.name:<26}{f.value}{'  -> ' + f.advice if f.advice else ''}"
+        for f in findings
     ]
     return {"ok": all(f.ok for f in findings if f.needed), "findings": [asdict(f) for f in findings]}, "\n".join(lines)
 

@@ -39,7 +39,7 @@ class HeldOut:
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        return np.isfinite(self.scores).all(1)
+        return np.isfinite(self.scores.sum(1))
 
     @property
     def predicted(self) -> Index:
@@ -48,7 +48,7 @@ class HeldOut:
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        return self.predicted == self.truth[self.valid]
+        return np.equal(self.predicted, self.truth[self.valid])
 
     @property
     def how(self) -> str:
@@ -117,9 +117,9 @@ def held_out_scores(labels: Index, groups: Index, n_classes: int, refit: Refit, 
 def mean_by_group(values: Array, groups: NDArray) -> Array:
     """Means of the rows of values (N, ...) by group, in sorted order of the groups."""
     _, inverse, count = np.unique(groups, return_inverse=True, return_counts=True)
-    total = np.zeros((len(count), *values.shape[1:]), dtype=np.float32)
+    total = np.zeros((len(count), *values.shape[1:]))
     np.add.at(total, inverse, values)
-    return total / count.reshape(-1, *[1] * (values.ndim - 1))
+    return (total / count.reshape(-1, *[1] * (values.ndim - 1))).astype(np.float32)
 
 
 def fit_temperature(held_out: HeldOut) -> float | None:

@@ -52,7 +52,9 @@ def _findings() -> Iterator[Finding]:
     yield Finding("device", True, _device())
     formats = soundfile.available_formats()
     missing = [name for name in SOUNDFILE_FORMATS if name not in formats]
-    yield Finding("soundfile formats", not missing, ", ".join(SOUNDFILE_FORMATS), f"reinstall soundfile: it lacks {missing}" if missing else "")
+    yield Finding(
+        "soundfile formats", not missing, ", ".join(SOUNDFILE_FORMATS), f"reinstall soundfile: it lacks {missing}" if missing else ""
+    )
     for codec, files in AV_DECODERS.items():
         there = codec in av.codecs_available
         yield Finding(f"decoder {codec} ({files})", there, "there" if there else "missing", "" if there else "run: pip install -U av")
@@ -60,7 +62,9 @@ def _findings() -> Iterator[Finding]:
     yield Finding("pocket weights", pocket, "embedded" if pocket else "missing", "" if pocket else "check out assets/pocket/ again")
     yield _home()
     browser = browser_path()
-    yield Finding("chromium", browser is not None, str(browser or "not found"), "" if browser else "only tests: apt-get install chromium", False)
+    yield Finding(
+        "chromium", browser is not None, str(browser or "not found"), "" if browser else "only tests: apt-get install chromium", False
+    )
 
 
 def _device() -> str:

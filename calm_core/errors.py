@@ -29,5 +29,5 @@ class BundleError(CalmError):
     """A saved classifier is damaged, foreign, or belongs to another backbone or prompt."""
 
 
-class Cancelled(CalmError):
+class Cancelled(CalmError):  # noqa: N818 (not a fault)
     """The user stopped a long job; what was finished is kept."""

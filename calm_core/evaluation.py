@@ -19,7 +19,7 @@ from . import confidence
 from .baselines import LADDER, Rung, Support, fit_and_score
 from .confidence import HeldOut, mean_by_group
 from .dataset import split_support
-from .errors import DataError
+from .errors import Cancelled, DataError
 from .extraction import Cancel, Progress
 from .options import FitOptions
 from .vectors import HeadVectors
@@ -105,7 +105,7 @@ def evaluate_episodes(
             if folds is not None:
                 in_test = np.array([fold == fold_names[episode % len(fold_names)] for fold in folds])
                 pool, test = np.flatnonzero(~in_test), np.flatnonzero(in_test)
-            support = pool[list(split_support([labels[i] for i in pool], pool.tolist(), k, rng, min_rest=0 if folds else 1)[0])]
+            support = pool[split_support([labels[i] for i in pool.tolist()], pool.tolist(), k, rng, min_rest=0 if folds else 1)[0]]
             if folds is None:
                 test = np.setdiff1d(pool, support)
             tested.update(test.tolist())
@@ -115,7 +115,7 @@ def evaluate_episodes(
         if progress:
             progress(episode + 1, episodes, "episodes")
         if cancelled and cancelled():
-            raise DataError(f"stopped after {episode + 1} of {episodes} episodes.")
+            raise Cancelled(f"stopped after {episode + 1} of {episodes} episodes; the head vectors are kept.")
     results = []
     for k in shots:
         for rung in LADDER:
@@ -126,14 +126,28 @@ def evaluate_episodes(
     return Evaluation(len(tested), len(labels), len(names), episodes, seed, protocol, options, tuple(results))
 
 
-def held_out_ladder(features: LadderFeatures, labels: Sequence[str], options: FitOptions | None = None) -> tuple[MethodResult, ...]:
-    """Every rung's held-out accuracy on the support clips alone, with Wilson intervals; labels one per clip."""
+def held_out_ladder(
+    features: LadderFeatures,
+    labels: Sequence[str],
+    options: FitOptions | None = None,
+    *,
+    progress: Progress | None = None,
+    cancelled: Cancel | None = None,
+) -> tuple[MethodResult, ...]:
+    """Every rung's held-out accuracy on the support clips alone, with Wilson intervals; labels one per clip.
+
+    Raises Cancelled between rungs where `cancelled()` turned true.
+    """
     options = options or FitOptions()
     names = sorted(set(labels))
     row_truth = np.array([names.index(labels[clip]) for clip in features.heads.clip_of_row])
     groups = features.heads.clip_of_row
     results = []
-    for rung in LADDER:
+    for done, rung in enumerate(LADDER):
+        if cancelled and cancelled():
+            raise Cancelled(f"stopped after comparing {done} of {len(LADDER)} methods; the head vectors are kept.")
+        if progress:
+            progress(done, len(LADDER), f"comparing methods: {rung.title}")
         x = features.of(rung)
         support = Support(x, torch.from_numpy(row_truth), torch.from_numpy(groups), len(names), options)
 

@@ -24,20 +24,21 @@ Array = NDArray[np.float64]
 Kind = Literal["confidence", "score"]
 
 # One ink for both themes: contrast 4.3 on white and 4.5 on #0b0f19. No single colour has 4.5 on both (the best is 4.37), so a
-# page that knows its theme may repaint the text by CSS: `.js-plotly-plot :is(.xtick, .ytick, .infolayer) text`.
+# page that knows its theme may repaint the text by CSS: `.js-plotly-plot :is([class$="tick"], .infolayer, .barlayer) text`.
 INK = "#747b85"
 ACCENT = "#3b82c4"  # 4.1 on white, 4.7 on #0b0f19; also told from INK by shape or weight, never by hue alone
-QUIET = "rgba(125,133,144,0.55)"
+QUIET = "#878f99"  # bars that are not the answer: 3.3 on white
 GRID = "rgba(125,133,144,0.28)"
 SEQUENTIAL = "Cividis"
 SPECTRAL = "Viridis"
 DIVERGING = "PuOr_r"  # orange: for, purple: against; told apart with any common colour blindness
 
 MAX_CELLS_WITH_TEXT = 64  # a layer x head map of at most this many cells carries its numbers
+SUBTITLE_PX = 20
 MAX_BARS = 12
 MAX_FRAMES = 400
 MAX_SPECTROGRAM_CELLS = 40_000  # at about 6 characters a cell the JSON stays below 300 kB
-COLOUR_BAR_PX = 64  # the horizontal colour bar above a map: title, bar, ticks
+COLOUR_BAR_PX = 60  # the horizontal colour bar above a map: one line of title, bar, ticks, gap
 FREQUENCY_TICKS_HZ = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
 
 
@@ -63,7 +64,7 @@ def reliability_maps(
 
     Head 1 is at the left, layer 1 at the bottom; trace c holds class c's values (L, H). The scale runs from 0 to the largest
     value, or symmetrically about 0 where a value is negative. judged: how many clips judged each class (C,); a class with 0,
-    or with NaN on every head, says "not judged" in place of its map. columns: maps beside each other, by default 2 to 4.
+    or with NaN on every head, says "not judged" in place of its map. columns: maps beside each other, by default 2 or 3.
     """
     r = _array(reliability)
     if not r.size or not np.isfinite(r).any():
@@ -80,7 +81,7 @@ def reliability_maps(
     rows = math.ceil(C / columns)
     panel_px, gap_px = _panel_px(L), 40
     inner_px = rows * panel_px + (rows - 1) * gap_px
-    names_at_most = {1: 40, 2: 20, 3: 13}.get(columns, 10)
+    names_at_most = {1: 40, 2: 20, 3: 14}.get(columns, 9)
     titles = [f"<b>{_short(name, names_at_most)}</b>" for name in class_names]
     figure = make_subplots(
         rows=rows,
@@ -90,10 +91,10 @@ def reliability_maps(
         horizontal_spacing=0.05 if columns > 1 else 0.0,
         vertical_spacing=gap_px / inner_px,
     )
-    margin = {"l": 44, "r": 12, "t": COLOUR_BAR_PX + 26, "b": 44}
+    margin = {"l": 44, "r": 12, "t": COLOUR_BAR_PX + SUBTITLE_PX, "b": 44}
     figure.update_layout(_layout(inner_px + margin["t"] + margin["b"], margin))
-    figure.update_layout(coloraxis=_colour_axis(r, scale_title))
-    figure.update_annotations(font_size=12, yshift=2)
+    figure.update_annotations(font_size=12 if columns <= 2 else 11, yshift=2)
+    _add_colour_axis(figure, _scale(r), scale_title, inner_px, lift_px=SUBTITLE_PX)
     for c, name in enumerate(class_names):
         row, column = divmod(c, columns)
         full = _wrapped(name, 40)
@@ -109,8 +110,9 @@ def reliability_maps(
             col=column + 1,
         )
         lowest = c + columns >= C
-        figure.update_xaxes(_count_axis(H, "head" if lowest else None), showticklabels=lowest, row=row + 1, col=column + 1)
-        figure.update_yaxes(_count_axis(L, "layer" if column == 0 else None), showticklabels=column == 0, row=row + 1, col=column + 1)
+        at = {"row": row + 1, "col": column + 1}
+        figure.update_xaxes(_count_axis(H, "head" if lowest else None, 8 if columns <= 2 else 4), showticklabels=lowest, **at)
+        figure.update_yaxes(_count_axis(L, "layer" if column == 0 else None), showticklabels=column == 0, **at)
         if not np.isfinite(r[:, :, c]).any():
             text = "not judged:<br>too few clips"
             middle = {"x": (H + 1) / 2, "y": (L + 1) / 2}
@@ -130,10 +132,11 @@ def contribution_map(contribution: ArrayLike | None, title: str) -> go.Figure:
     _require(values.ndim == 2, f"contribution has shape {values.shape}; it must be (layers, heads).")
     L, H = values.shape
     trace = _map(values, hovertemplate="Head %{x} of layer %{y}<br>contributes %{z:+.3g}.<extra></extra>")
-    heading = textwrap.wrap(title, 46)
-    margin = {"l": 44, "r": 12, "t": COLOUR_BAR_PX + 8 + 16 * (len(heading) - 1), "b": 44}
-    figure = _figure([trace], height=_panel_px(L, cell_px=28, at_most_px=360) + margin["t"] + margin["b"], margin=margin)
-    figure.update_layout(coloraxis=_colour_axis(values, "<br>".join(map(_escaped, heading))))
+    heading = _wrapped(title, 46)
+    inner_px = _panel_px(L, cell_px=28, at_most_px=360)
+    margin = {"l": 44, "r": 12, "t": COLOUR_BAR_PX + 16 * heading.count("<br>"), "b": 44}
+    figure = _figure([trace], height=inner_px + margin["t"] + margin["b"], margin=margin)
+    _add_colour_axis(figure, _scale(values), heading, inner_px)
     figure.update_xaxes(_count_axis(H, "head"))
     figure.update_yaxes(_count_axis(L, "layer"))
     return figure
@@ -157,13 +160,14 @@ def confidence_bars(class_names: Sequence[str], values: ArrayLike | None, *, kin
         shown = np.append(shown[:-1], highlight)
     rest = np.setdiff1d(order, shown)
     percent = kind == "confidence"
+    lengths = _compact(v[shown])
     text = [_percent(v[c]) if percent else f"{v[c]:.3g}" for c in shown]
-    told = "of a confidence of 100%" if percent else "as its score, which is no probability"
-    hover = [f"<b>{_wrapped(class_names[c], 40)}</b><br>gets {amount} {told}." for c, amount in zip(shown, text, strict=True)]
+    told = "This clip is <b>{}</b><br>with a confidence of {}." if percent else "<b>{}</b> has the score {},<br>which is no probability."
+    hover = [told.format(_wrapped(class_names[c], 40), amount) for c, amount in zip(shown, text, strict=True)]
     colours = [ACCENT if c == highlight else QUIET for c in shown]
     bars = go.Bar(
         orientation="h",
-        x=_compact(v[shown]),
+        x=lengths,
         y=list(range(len(shown))),
         text=[f"<b>{t}</b>" if c == highlight else t for c, t in zip(shown, text, strict=True)],
         textposition="outside",
@@ -174,19 +178,17 @@ def confidence_bars(class_names: Sequence[str], values: ArrayLike | None, *, kin
         hovertext=hover,
         hovertemplate="%{hovertext}<extra></extra>",
     )
-    margin = {"l": 8, "r": 48, "t": 8, "b": 48 + (22 if len(rest) else 0)}
+    margin = {"l": 8, "r": 48, "t": 8, "b": 48 + (16 if len(rest) else 0)}
     figure = _figure([bars], height=30 * len(shown) + margin["t"] + margin["b"], margin=margin, bargap=0.3)
-    top = 1.0 if percent else float(v.max()) or 1.0
-    title = "confidence" if percent else "score (weighted votes, not a probability)"
-    figure.update_xaxes(_grid_axis(title), range=[min(0.0, float(v.min())), top])
-    figure.update_xaxes({"tickformat": ".0%", "tickvals": [0, 0.25, 0.5, 0.75, 1]} if percent else {"nticks": 5})
-    labels = [f"<b>{_short(class_names[c], 20)}</b>" if c == highlight else _short(class_names[c], 20) for c in shown]
-    figure.update_yaxes(_name_axis(labels))
+    top = 1.0 if percent else max(lengths) or 1.0
+    title = "confidence" if percent else "score (not a probability)"
     if len(rest):
         amount = f"share {_percent(v[rest].sum())}" if percent else f"score {v[rest].max():.3g} at most"
-        note = f"{len(rest)} more {'class' if len(rest) == 1 else 'classes'} {amount}."
-        below_axis = {"xref": "paper", "x": 0, "xanchor": "left", "yref": "paper", "y": 0, "yanchor": "top", "yshift": -44}
-        figure.add_annotation(text=note, showarrow=False, **below_axis)
+        title += f"<br>{len(rest)} more {'class' if len(rest) == 1 else 'classes'} {amount}"
+    figure.update_xaxes(_grid_axis(title), range=[min(0.0, float(v.min())), top])
+    figure.update_xaxes(_PERCENT_TICKS if percent else {"nticks": 4, "tickangle": 0})
+    labels = [f"<b>{_short(class_names[c], 20)}</b>" if c == highlight else _short(class_names[c], 20) for c in shown]
+    figure.update_yaxes(_name_axis(labels))
     return figure
 
 
@@ -203,19 +205,21 @@ def confusion_matrix(counts: ArrayLike | None, class_names: Sequence[str]) -> go
     _require(n.shape == (C, C), f"counts have shape {n.shape} for {C} class names; they must be ({C}, {C}).")
     of_row = n.sum(1, keepdims=True)
     share = np.divide(n, of_row, out=np.full_like(n, np.nan), where=of_row > 0)
-    full = [_wrapped(name, 40) for name in class_names]
+    full = [_escaped(name) for name in class_names]
     hover = [
         [
-            f"{n[t, p]:.0f} of {_clips(of_row[t, 0])} of <b>{full[t]}</b><br>"
-            + ("recognised." if t == p else f"taken for <b>{full[p]}</b>.")
+            f"{n[t, p]:.0f} of {_clips(of_row[t, 0])} of '{full[t]}'<br>{'was' if n[t, p] == 1 else 'were'} "
+            + ("recognised." if t == p else f"taken for '{full[p]}'.")
             for p in range(C)
         ]
         for t in range(C)
     ]
+    # Categories, not numbers: only they let plotly leave out the labels that have no room on a phone.
+    labels = _unlike([_short(name, 11 if C <= 4 else 16 if C <= 12 else 12) for name in class_names])
     trace = go.Heatmap(
         z=_compact(share, 3),
-        x=list(range(C)),
-        y=list(range(C)),
+        x=labels,
+        y=labels,
         text=[[f"{count:.0f}" if count else "" for count in row] for row in n],
         texttemplate="%{text}",
         hovertext=hover,
@@ -224,20 +228,24 @@ def confusion_matrix(counts: ArrayLike | None, class_names: Sequence[str]) -> go
         xgap=1,
         ygap=1,
     )
-    cell_px = 44 if C <= 6 else 32 if C <= 12 else 20 if C <= 25 else 16
-    at_most = 16 if C <= 12 else 12
+    cell_px = 44 if C <= 6 else 30 if C <= 12 else 20 if C <= 25 else 15
     tick_px = 12 if cell_px >= 20 else 10
-    label_px = int(0.62 * tick_px * min(at_most, max(map(len, class_names))))
-    margin = {"l": 24 + label_px, "r": 12, "t": COLOUR_BAR_PX + 8, "b": 34 + label_px}
+    label_px = 16 if C <= 4 else int(0.58 * tick_px * max(map(len, labels)))
+    margin = {"l": 12, "r": 12, "t": COLOUR_BAR_PX, "b": 34 + label_px}
     figure = _figure([trace], height=C * cell_px + margin["t"] + margin["b"], margin=margin)
-    bar = _colour_bar("share of the true class's clips") | {"tickformat": ".0%", "tickvals": [0, 0.5, 1]}
-    figure.update_layout(coloraxis={"colorscale": SEQUENTIAL, "cmin": 0, "cmax": 1, "colorbar": bar})
-    ticks = [_short(name, at_most) for name in class_names]
-    axis = {"tickvals": list(range(C)), "ticktext": ticks, "tickfont_size": tick_px, "showgrid": False, "zeroline": False}
-    axis |= {"fixedrange": True, "automargin": True, "constrain": "domain"}
-    figure.update_xaxes(axis | {"title": {"text": "predicted", "standoff": 6}, "tickangle": -90, "constraintoward": "left"})
-    figure.update_yaxes(axis | {"title": {"text": "true", "standoff": 6}, "range": [C - 0.5, -0.5], "constraintoward": "top"})
-    figure.update_yaxes(scaleanchor="x")
+    scale = {"colorscale": SEQUENTIAL, "cmin": 0, "cmax": 1}
+    _add_colour_axis(figure, scale, "share of the true class's clips", C * cell_px, tickformat=".0%", tickvals=[0, 0.5, 1])
+    axis = {
+        "type": "category",
+        "tickfont_size": tick_px,
+        "showgrid": False,
+        "zeroline": False,
+        "fixedrange": True,
+        "ticks": "",
+        "ticklabelstandoff": 4,
+    }
+    figure.update_xaxes(axis | {"title": _axis_title("predicted"), "tickangle": 0 if C <= 4 else -90, "range": [-0.5, C - 0.5]})
+    figure.update_yaxes(axis | {"title": _axis_title("true"), "range": [C - 0.5, -0.5], "automargin": True})
     return figure
 
 
@@ -282,7 +290,7 @@ def class_accuracy(
     hover, notes = [], []
     for c, name in enumerate(class_names):
         tested = bool(np.isfinite(v[c]))
-        notes.append(f"{_percent(v[c])} of {n[c]:.0f}" if tested else "not tested")
+        notes.append(f"{v[c] * n[c]:.0f} of {n[c]:.0f}" if tested else "not tested")
         hover.append(
             f"{v[c] * n[c]:.0f} of {_clips(n[c])} of<br><b>{_wrapped(name, 40)}</b><br>recognised: {_percent(v[c])}<br>"
             f"(95% interval {_percent(low[c])} to {_percent(high[c])})."
@@ -290,7 +298,7 @@ def class_accuracy(
             else ""
         )
     labels = [_short(name, 20) for name in class_names]
-    return _intervals(labels, v, low, high, hover, np.ones(len(v), dtype=bool), notes, right_px=72, row_px=30)
+    return _intervals(labels, v, low, high, hover, np.ones(len(v), dtype=bool), notes, right_px=86, row_px=30)
 
 
 def spectrogram(mel_db: ArrayLike | None, seconds: float, frequencies_hz: ArrayLike | None) -> go.Figure:
@@ -314,21 +322,22 @@ def spectrogram(mel_db: ArrayLike | None, seconds: float, frequencies_hz: ArrayL
         bands = [f"{value:,.3f} Hz" for value in hz]
     nearest = {int(np.abs(hz - tick).argmin()): tick for tick in FREQUENCY_TICKS_HZ if hz.min() <= tick <= hz.max()}
     trace = go.Heatmap(
-        z=_listed(np.round(pooled, 1)),
+        z=_listed(np.asarray(np.round(pooled, 1), dtype=np.float64)),
         x=_compact(centres_s, 5),
         y=bands,
         coloraxis="coloraxis",
         hovertemplate="At %{x:.2f} s and %{y}<br>the level is %{z:.1f} dB.<extra></extra>",
     )
-    margin = {"l": 60, "r": 12, "t": COLOUR_BAR_PX + 8, "b": 44}
-    figure = _figure([trace], height=220 + margin["t"] + margin["b"], margin=margin)
-    low, high = float(np.nanmin(pooled[np.isfinite(pooled)])), float(np.nanmax(pooled[np.isfinite(pooled)]))
-    scale = {"cmin": round(low, 1), "cmax": round(max(high, low + 1), 1)}
-    figure.update_layout(coloraxis={"colorscale": SPECTRAL, "colorbar": _colour_bar("level (dB)"), **scale})
-    figure.update_xaxes(_count_axis(1, "time (s)") | {"tickvals": None, "tickmode": "auto", "nticks": 8, "range": [0, seconds]})
+    inner_px = 220
+    margin = {"l": 60, "r": 12, "t": COLOUR_BAR_PX, "b": 44}
+    figure = _figure([trace], height=inner_px + margin["t"] + margin["b"], margin=margin)
+    levels = pooled[np.isfinite(pooled)]
+    low, high = round(float(levels.min()), 1), round(float(levels.max()), 1)
+    _add_colour_axis(figure, {"colorscale": SPECTRAL, "cmin": low, "cmax": max(high, low + 1)}, "level (dB)", inner_px)
+    figure.update_xaxes(_framed_axis("time (s)"), nticks=8, range=[0, seconds])
     ticks = [f"{tick // 1000} kHz" if tick >= 1000 else f"{tick} Hz" for tick in nearest.values()]
-    figure.update_yaxes(_count_axis(1, None) | {"type": "category", "tickvals": [bands[b] for b in nearest], "ticktext": ticks})
-    figure.update_yaxes(range=[-0.5, len(bands) - 0.5])
+    figure.update_yaxes(_framed_axis(None), type="category", range=[-0.5, len(bands) - 0.5])
+    figure.update_yaxes(tickvals=[bands[b] for b in nearest], ticktext=ticks)
     return figure
 
 
@@ -353,6 +362,10 @@ def reliability_table(reliability: ArrayLike | None, weights: ArrayLike | None, 
                 layer, head = divmod(int(i), r.shape[1])
                 found.append((name, layer + 1, head + 1, _significant(column[i]), _significant(w[layer, head, c])))
     return pd.DataFrame(found, columns=list(columns)).astype(columns)
+
+
+# Lines at the quarters, words at the halves only: five words have no room on a phone.
+_PERCENT_TICKS = {"tickvals": [0, 0.25, 0.5, 0.75, 1], "ticktext": ["0%", "", "50%", "", "100%"], "tickangle": 0}
 
 
 # Parts of figures ----------------------------------------------------------------------------------------------------------
@@ -383,7 +396,7 @@ def _map(values: Array, **more: Any) -> go.Heatmap:
     L, H = values.shape
     texts: dict[str, Any] = {}
     if values.size <= MAX_CELLS_WITH_TEXT:
-        texts = {"text": [[_cell_text(value) for value in row] for row in values], "texttemplate": "%{text}"}
+        texts = {"text": _cell_texts(values), "texttemplate": "%{text}"}
     gap = 1 if values.size <= 4 * MAX_CELLS_WITH_TEXT else 0
     axes = {"x": list(range(1, H + 1)), "y": list(range(1, L + 1))}
     return go.Heatmap(z=_compact(values, 3), **axes, coloraxis="coloraxis", hoverongaps=False, xgap=gap, ygap=gap, **texts, **more)
@@ -397,13 +410,14 @@ def _intervals(
     hover: list[str],
     highlight: NDArray[np.bool_],
     notes: list[str],
-    right_px: int = 44,
+    right_px: int = 52,
     row_px: int = 36,
 ) -> go.Figure:
     """Rows of dot and interval on an axis from 0 to 100%, first row on top; a note at the right end of every row."""
     y = np.arange(len(values))
     traces = []
-    for chosen, colour, symbol, size in ((highlight, ACCENT, "diamond", 12), (~highlight, INK, "circle", 9)):
+    some = highlight.any() and not highlight.all()
+    for chosen, colour, symbol, size in ((highlight, ACCENT, "diamond" if some else "circle", 11), (~highlight, INK, "circle", 9)):
         at = np.flatnonzero(chosen & np.isfinite(values))
         if not len(at):
             continue
@@ -422,49 +436,69 @@ def _intervals(
         )
     margin = {"l": 8, "r": right_px, "t": 28, "b": 48}
     figure = _figure(traces, height=row_px * len(values) + margin["t"] + margin["b"], margin=margin)
-    figure.update_xaxes(_grid_axis("accuracy on held-out clips"), range=[0, 1], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1])
-    some = highlight.any() and not highlight.all()
+    figure.update_xaxes(_grid_axis("accuracy on held-out clips"), range=[0, 1], **_PERCENT_TICKS)
     figure.update_yaxes(_name_axis([f"<b>{t}</b>" if some and h else t for t, h in zip(labels, highlight, strict=True)]))
     for row, note in enumerate(notes):
         text = f"<b>{note}</b>" if some and highlight[row] else note
-        right = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 8, "y": row, "yref": "y"}
+        right = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 12, "y": row, "yref": "y"}
         figure.add_annotation(text=text, showarrow=False, **right)
     return figure
 
 
-def _count_axis(n: int, title: str | None) -> dict[str, Any]:
-    """An axis of n cells counted from 1, with at most 8 ticks, in a thin frame."""
-    step = next(s for s in (1, 2, 4, 8, 16, 32, 64, 128, 256) if n <= 8 * s or s == 256)
-    ticks = [i for i in range(1, n + 1) if step == 1 or i % step == 0 or i == 1]
-    frame = {"showline": True, "mirror": True, "linecolor": GRID, "showgrid": False, "zeroline": False, "fixedrange": True}
-    return {"title": {"text": title, "standoff": 4}, "tickvals": ticks, "range": [0.5, n + 0.5], "automargin": True, **frame}
+def _axis_title(text: str | None) -> dict[str, Any]:
+    return {"text": text, "standoff": 18, "font_size": 12}
+
+
+def _framed_axis(title: str | None) -> dict[str, Any]:
+    frame = {"showline": True, "mirror": True, "linecolor": GRID, "ticks": "", "showgrid": False, "zeroline": False}
+    return {"title": _axis_title(title), "ticklabelstandoff": 4, "fixedrange": True, "automargin": True, **frame}
+
+
+def _count_axis(n: int, title: str | None, ticks_at_most: int = 8) -> dict[str, Any]:
+    """An axis of n cells counted from 1: ticks at 1 and at the multiples of a power of two."""
+    step = 1
+    while n > ticks_at_most * step:
+        step *= 2
+    ticks = [i for i in range(1, n + 1) if i == 1 or (i % step == 0 and i > 1 + step / 2)]
+    return {**_framed_axis(title), "tickvals": ticks, "tickangle": 0, "range": [0.5, n + 0.5]}
 
 
 def _grid_axis(title: str) -> dict[str, Any]:
-    return {"title": {"text": title, "standoff": 6}, "gridcolor": GRID, "zeroline": False, "fixedrange": True, "automargin": True}
+    return {
+        "title": _axis_title(title),
+        "gridcolor": GRID,
+        "zeroline": False,
+        "ticks": "",
+        "fixedrange": True,
+        "automargin": True,
+    }
 
 
 def _name_axis(labels: list[str]) -> dict[str, Any]:
     """A y axis with one label per row, the first on top; rows are numbers, so that equal or numeric names stay apart."""
     n = len(labels)
     ticks = {"tickvals": list(range(n)), "ticktext": labels, "range": [n - 0.5, -0.5]}
-    return {**ticks, "showgrid": False, "zeroline": False, "fixedrange": True, "automargin": True}
+    return {**ticks, "ticks": "", "ticklabelstandoff": 8, "showgrid": False, "zeroline": False, "fixedrange": True, "automargin": True}
 
 
-def _colour_axis(values: Array, title: str) -> dict[str, Any]:
+def _scale(values: Array) -> dict[str, Any]:
     """0 to the largest value, or symmetric about 0 where one is negative."""
     low, high = float(np.nanmin(values, initial=0.0)), float(np.nanmax(values, initial=0.0))
     reach = _significant(max(high, -low)) or 1.0
     diverging = low < 0
-    scale = {"colorscale": DIVERGING if diverging else SEQUENTIAL, "cmin": -reach if diverging else 0.0, "cmax": reach}
-    return {**scale, "colorbar": _colour_bar(title)}
+    return {"colorscale": DIVERGING if diverging else SEQUENTIAL, "cmin": -reach if diverging else 0.0, "cmax": reach}
 
 
-def _colour_bar(title: str) -> dict[str, Any]:
-    """Horizontal, above the map, so that it takes no width on a phone."""
-    place = {"orientation": "h", "x": 0, "xanchor": "left", "yref": "container", "y": 1, "yanchor": "top", "xpad": 0, "ypad": 6}
-    size = {"lenmode": "pixels", "len": 240, "thickness": 10, "outlinewidth": 0, "nticks": 5}
-    return {**place, **size, "title": {"text": title, "side": "top"}}
+def _add_colour_axis(figure: go.Figure, scale: dict[str, Any], title: str, inner_px: int, lift_px: int = 0, **ticks: Any) -> None:
+    """One colour axis, its bar above the plot at the left, so that it takes no width on a phone; title over the bar.
+
+    inner_px: the height between the margins; lift_px: how much stands between plot and bar.
+    """
+    place = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1 + (lift_px + 12) / inner_px, "yanchor": "bottom", "xpad": 0, "ypad": 0}
+    size = {"lenmode": "pixels", "len": 150, "thickness": 10, "outlinewidth": 0, "nticks": 5}
+    figure.update_layout(coloraxis=scale | {"colorbar": place | size | ticks})
+    above = {"x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom", "yshift": lift_px + 37}
+    figure.add_annotation(text=title, align="left", showarrow=False, **above)
 
 
 def _panel_px(layers: int, cell_px: int = 24, at_most_px: int = 220) -> int:
@@ -472,7 +506,7 @@ def _panel_px(layers: int, cell_px: int = 24, at_most_px: int = 220) -> int:
 
 
 def _columns(classes: int) -> int:
-    return 2 if classes <= 6 else 3 if classes <= 15 else 4
+    return 2 if classes <= 6 else 3
 
 
 # Numbers and words ---------------------------------------------------------------------------------------------------------
@@ -495,18 +529,23 @@ def _compact(values: Array, digits: int = 4) -> list[Any]:
 
 
 def _listed(values: Array) -> list[Any]:
-    return np.where(np.isfinite(values), values.astype(object), None).tolist()
+    listed = values.astype(object)
+    listed[~np.isfinite(values)] = None
+    return listed.tolist()
 
 
-def _cell_text(value: float) -> str:
-    """Two decimals without the leading zero, to fit a narrow cell: .41, -.07."""
-    return f"{value:.2f}".replace("0.", ".", 1) if np.isfinite(value) else ""
+def _cell_texts(values: Array) -> list[list[str]]:
+    """Values without the leading zero, to fit narrow cells (.41, -.07), with two digits of the largest."""
+    largest = np.abs(values[np.isfinite(values)]).max(initial=0.0)
+    decimals = min(max(1 - math.floor(math.log10(largest)), 2), 4) if largest > 0 else 0
+    texts = [[f"{value:.{decimals}f}" if np.isfinite(value) else "" for value in row] for row in values]
+    return [[text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text for text in row] for row in texts]
 
 
 def _percent(share: float) -> str:
     if not math.isfinite(share):
         return "unknown"
-    return "<1%".replace("<", "&lt;") if 0 < share < 0.005 else f"{share:.0%}"
+    return "&lt;1%" if 0 < share < 0.005 else f"{share:.0%}"
 
 
 def _clips(n: float) -> str:
@@ -528,6 +567,16 @@ def _escaped(text: str) -> str:
 
 def _short(name: str, at_most: int) -> str:
     return _escaped(_shortened(name, at_most))
+
+
+def _unlike(labels: list[str]) -> list[str]:
+    """The same labels to the eye, with invisible marks where two would be equal: plotly would merge equal categories."""
+    seen: dict[str, int] = {}
+    marked = []
+    for label in labels:
+        marked.append(label + "\u200b" * seen.get(label, 0))
+        seen[label] = seen.get(label, 0) + 1
+    return marked
 
 
 def _wrapped(text: str, width: int) -> str:

@@ -186,10 +186,8 @@ class Studio:
         model = CalmClassifier.fit(heads, workspace.labels, options=options)
         rungs: tuple[MethodResult, ...] = ()
         if ladder:
-            if progress:
-                progress(len(clips), len(clips), "comparing methods")
             features = self._ladder_features(clips, heads, backbone, cancelled)
-            rungs = evaluation.held_out_ladder(features, workspace.labels, model.options)
+            rungs = evaluation.held_out_ladder(features, workspace.labels, model.options, progress=progress, cancelled=cancelled)
         return Learned(model, rungs, clips, time.monotonic() - start)
 
     def predict(
@@ -208,7 +206,9 @@ class Studio:
         prompt.
         """
         if model.origin is None:
-            raise BundleError("this classifier was fitted on vectors of unknown origin, so it can't be asked about audio; learn it from clips.")
+            raise BundleError(
+                "this classifier was fitted on vectors of unknown origin, so it can't be asked about audio; learn it from clips."
+            )
         options = ExtractOptions(prompt=model.origin.prompt if prompt is None else prompt)
         model.require_origin(origin_of(backbone, options.prompt))
         checks = preflight(clips)
@@ -290,4 +290,3 @@ def spectrogram(path: Path) -> Spectrogram:
     decibels = librosa.power_to_db(power, ref=np.max, top_db=SPECTROGRAM_RANGE_DB)
     centres = librosa.mel_frequencies(SPECTROGRAM_BANDS, fmax=SPECTROGRAM_RATE_HZ / 2)
     return Spectrogram(decibels.astype(np.float32), centres, len(samples) / SPECTROGRAM_RATE_HZ)
-

@@ -105,4 +105,14 @@ def load_backbone(id: str = DEFAULT_BACKBONE, device: str = "auto") -> Backbone:
     return Qwen2AudioBackbone.from_pretrained(row.id, row.repo, row.revision, device, dtype, download=row.revision)
 
 
-__all__ = ["BACKBONES", "DEFAULT_BACKBONE", "Backbone", "BackboneRow", "HeadShape", "backbone_row", "load_backbone", "offered", "resolve_device"]
+__all__ = [
+    "BACKBONES",
+    "DEFAULT_BACKBONE",
+    "Backbone",
+    "BackboneRow",
+    "HeadShape",
+    "backbone_row",
+    "load_backbone",
+    "offered",
+    "resolve_device",
+]

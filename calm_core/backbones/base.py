@@ -65,7 +65,9 @@ def find_projections(decoder: nn.Module, layers: int, heads: int) -> tuple[list[
     stacks = [(name, m) for name, m in decoder.named_modules() if isinstance(m, nn.ModuleList) and len(m) == layers]
     if len(stacks) != 1:
         found = [f"{name} ({len(m)})" for name, m in decoder.named_modules() if isinstance(m, nn.ModuleList)]
-        raise BackboneError(f"expected one list of {layers} decoder layers in {type(decoder).__name__}; it has {', '.join(found) or 'none'}.")
+        raise BackboneError(
+            f"expected one list of {layers} decoder layers in {type(decoder).__name__}; it has {', '.join(found) or 'none'}."
+        )
     projections: list[nn.Linear] = []
     for i, layer in enumerate(stacks[0][1]):
         found_here = {

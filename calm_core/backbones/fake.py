@@ -40,6 +40,7 @@ class FakeBackbone:
 
 
 def _band_energies(waveform: Array) -> Array:
-    """Log energy (N_BANDS,) in equal bands of the magnitude spectrum."""
+    """Log energy (N_BANDS,) in equal bands of the power spectrum, about its mean: loudness doesn't count."""
     spectrum = np.abs(np.fft.rfft(waveform, n=4096)) ** 2
-    return np.log1p(np.array([band.mean() for band in np.array_split(spectrum, N_BANDS)])).astype(np.float32)
+    energies = np.log1p(np.array([band.mean() for band in np.array_split(spectrum, N_BANDS)]))
+    return (energies - energies.mean()).astype(np.float32)

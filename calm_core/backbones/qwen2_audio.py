@@ -25,14 +25,15 @@ class Qwen2AudioBackbone:
     def __init__(self, id: str, revision: str, model: Qwen2AudioForConditionalGeneration, processor, device: str) -> None:  # type: ignore[no-untyped-def]
         text = model.config.get_text_config()
         self.id, self.revision, self.device = id, revision, device
-        self.model, self.processor = model.to(device).eval(), processor
+        self.model, self.processor = model.eval(), processor
+        model.to(device=torch.device(device))  # type: ignore[call-arg]  # transformers wraps nn.Module.to
         self._projections, self.shape = find_projections(model.get_decoder(), text.num_hidden_layers, text.num_attention_heads)
-        extractor = processor.feature_extractor
+        extractor, frames = processor.feature_extractor, 2 * model.config.audio_config.max_source_positions  # type: ignore[union-attr]
         self.sample_rate_hz, self.window_s = int(extractor.sampling_rate), float(extractor.chunk_length)
-        if extractor.nb_max_frames != 2 * model.config.audio_config.max_source_positions:
+        if extractor.nb_max_frames != frames:
             raise BackboneError(
-                f"{id}: the processor makes {extractor.nb_max_frames} frames, the encoder takes "
-                f"{2 * model.config.audio_config.max_source_positions}; the model's files don't belong together, download them again."
+                f"{id}: the processor makes {extractor.nb_max_frames} frames, the encoder takes {frames}; "
+                "the model's files don't belong together, download them again."
             )
         # 1: version of this adapter's own steps; change it whenever the vectors change.
         self.preprocessing = f"qwen2_audio/1 {str(model.dtype).removeprefix('torch.')} {model.config._attn_implementation}"
@@ -82,4 +83,3 @@ class Qwen2AudioBackbone:
         )
         inputs["input_features"] = inputs["input_features"].to(self.model.dtype)
         return {name: tensor.to(self.device) for name, tensor in inputs.items()}
-

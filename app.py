@@ -1,0 +1,93 @@
+"""CALM Studio's page: puts the parts together and serves them. `python app.py`, then open the printed address."""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import logging
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: nobody but this server hears of a visit
+
+import gradio as gr
+
+from calm_core.backbones import DEFAULT_BACKBONE
+from calm_core.classifier import CalmClassifier
+from calm_core.studio import Learned, Studio
+from calm_ui.clips import build_clips
+from calm_ui.header import build_backbone, build_status
+from calm_ui.heads import build_heads
+from calm_ui.intake import EXAMPLE_MODEL, EXAMPLES
+from calm_ui.learn import build_learn
+from calm_ui.page import Page
+from calm_ui.predict import build_predict
+from calm_ui.session import KEEP_HOURS, Current, Desk
+from calm_ui.style import CSS, THEME
+
+QUEUE_SIZE = 32
+VISITORS_REMEMBERED = 500
+SWEEP_S = 1800  # uploads are looked through this often, so they go SWEEP_S earlier than promised
+
+
+def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE) -> gr.Blocks:
+    """The page over a studio, with `backbone` chosen at first."""
+    keep_s = KEEP_HOURS * 3600
+    visitors = Path(tempfile.mkdtemp(prefix="calm-studio-"))
+    atexit.register(shutil.rmtree, visitors, ignore_errors=True)
+    with gr.Blocks(title="CALM Studio", analytics_enabled=False, delete_cache=(SWEEP_S, keep_s - SWEEP_S)) as demo:
+        choice = build_backbone(backbone)
+        desk = gr.State(Desk(visitors), time_to_live=keep_s, delete_callback=Desk.close)
+        current, answers = gr.State(example(), time_to_live=keep_s), gr.State(None, time_to_live=keep_s)
+        tabs = gr.Tabs(render=False)
+        page = Page(studio or Studio(), choice, desk, current, answers, tabs)
+        build_status(page, demo)
+        tabs.render()
+        with tabs:
+            with gr.Tab("Clips", id="clips"):
+                build_clips(page, demo)
+            with gr.Tab("Learn", id="learn"):
+                learn = build_learn(page, demo)
+            with gr.Tab("Predict", id="predict"):
+                build_predict(page, learn, demo)
+            with gr.Tab("Heads", id="heads"):
+                build_heads(page, demo)
+    return demo
+
+
+def example() -> Current | None:
+    """The classifier that the page opens with, so that the first visitor sees a full heatmap; None where it isn't installed."""
+    return Current(Learned(CalmClassifier.load(EXAMPLE_MODEL)), "example") if EXAMPLE_MODEL.is_file() else None
+
+
+def launch(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
+    """Serves the page with its theme, its limits, and nothing that calls elsewhere."""
+    demo.queue(max_size=QUEUE_SIZE, default_concurrency_limit=8)
+    return demo.launch(
+        theme=THEME,
+        css=CSS,
+        max_file_size="500mb",
+        state_session_capacity=VISITORS_REMEMBERED,
+        allowed_paths=[str(EXAMPLES)],
+        run_history=False,
+        footer_links=["settings"],
+        ssr_mode=False,
+        **options,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Serve CALM Studio's page.")
+    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), help="address to listen on")
+    parser.add_argument("--port", type=int, default=None, help="port; by default the first free one from 7860 on")
+    parser.add_argument("--share", action="store_true", help="make a public link, through gradio.live's server")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    launch(build_demo(), server_name=arguments.host, server_port=arguments.port, share=arguments.share)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""The tab Clips: the ways in, the preflight table, and a look at one clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from calm_core.dataset import Clip, Dataset
+
+from . import intake, words
+from .folder_drop import folder_drop
+from .jobs import Job
+from .messages import told
+from .page import AT_ONCE, AUDIO_TYPES, LIGHT, Page, picture
+from .session import Desk
+
+
+def build_clips(page: Page, demo: gr.Blocks) -> None:
+    """Builds the tab inside the current context."""
+    desk = page.desk
+    with gr.Row(equal_height=True):
+        with gr.Column(min_width=320):
+            gr.Markdown("### Class folders")
+            folders = folder_drop(elem_id="clips-folder")
+        with gr.Column(min_width=320):
+            gr.Markdown("### ZIP, or audio with a table")
+            files = gr.File(
+                label="A ZIP of class folders, or audio files together with a CSV (file_name,label)",
+                file_count="multiple",
+                file_types=[".zip", ".csv", ".tsv", *AUDIO_TYPES],
+                height=150,
+                elem_id="clips-zip",
+            )
+    with gr.Accordion("One class at a time: choose files or record", open=False, elem_id="clips-one"), gr.Row():
+        with gr.Column(min_width=280):
+            name = gr.Dropdown(
+                [], value=None, allow_custom_value=True, label="Class", info="Type a new name or choose one.", elem_id="clips-class-name"
+            )
+            one = gr.File(
+                label="Clips of this class", file_count="multiple", file_types=AUDIO_TYPES, height=150, elem_id="clips-class-files"
+            )
+        with gr.Column(min_width=280):
+            microphone = gr.Audio(sources=["microphone"], type="filepath", label="Or record one", elem_id="clips-microphone")
+            add_one = gr.Button("Add to this class", elem_id="clips-class-add")
+    with gr.Row():
+        example = gr.Button("Load the example clips", elem_id="clips-example")
+        clear = gr.Button("Start over", visible=False, elem_id="clips-clear")
+        go_on = gr.Button("Go on to Learn", variant="primary", visible=False, elem_id="clips-next")
+    status = gr.HTML(elem_id="clips-progress", elem_classes="calm-progress")
+    chips = gr.HTML(words.no_clips(), elem_id="clips-classes")
+    hints = gr.HTML(elem_id="clips-advice")
+    table = gr.Dataframe(
+        headers=words.CLIP_HEADERS,
+        interactive=False,
+        visible=False,
+        wrap=True,
+        max_height=420,
+        column_widths=["52px", "200px", "120px", "170px", "85px", "95px", "90px", "360px"],
+        label="Every clip, checked; choose a row to hear it",
+        elem_id="clips-table",
+    )
+    with gr.Column(visible=False, elem_id="clips-chosen") as detail:
+        title = gr.HTML(elem_id="clips-chosen-title")
+        player = gr.Audio(label="Listen", interactive=False, elem_id="clips-player")
+        spectrum = gr.Plot(label="Spectrogram", elem_id="clips-spectrogram")
+        remove = gr.Button("Remove this clip", size="sm", elem_id="clips-remove")
+    with gr.Accordion("Ignored files", open=False, visible=False, elem_id="clips-ignored") as ignored:
+        ignored_table = gr.Dataframe(headers=["file", "why"], interactive=False, wrap=True, max_height=300, show_label=False)
+    chosen = gr.State(None)
+
+    def adding(desk: Desk, read: Callable[[Path], Dataset]) -> Iterator[tuple[Any, str]]:
+        before = desk.session.workspace
+        yield gr.skip(), words.progress("reading the files …")
+        with Job(lambda progress, _: desk.add(read, lambda old, new: page.studio.add(old, new, progress=progress))) as job:
+            for step in job:
+                yield gr.skip(), words.progress(words.checking_text(step))
+            yield job.result(), words.progress(words.added(before, desk.session.workspace))
+
+    @told
+    def add_folders(desk: Desk, value: Any) -> Iterator[tuple[Any, str]]:
+        yield from adding(desk, lambda into: intake.from_folders(value, into))
+
+    @told
+    def add_files(desk: Desk, paths: list[str]) -> Iterator[tuple[Any, str]]:
+        yield from adding(desk, lambda into: intake.from_files([Path(path) for path in paths], into))
+
+    @told
+    def add_class(desk: Desk, label: str | None, paths: list[str] | None, recording: str | None) -> Iterator[tuple[Any, str]]:
+        given, recorded = [Path(path) for path in paths or []], Path(recording) if recording else None
+        yield from adding(desk, lambda into: intake.from_class(label, given, recorded, into))
+
+    @told
+    def add_example(desk: Desk) -> Iterator[tuple[Any, str]]:
+        yield from adding(desk, lambda _: intake.from_examples())
+
+    def show(desk: Desk) -> list[Any]:
+        workspace = desk.session.workspace
+        some = bool(workspace.checks)
+        return [
+            words.chips(workspace) or words.no_clips(),
+            words.bullets(workspace.advice, "info" if workspace.can_learn else "warning"),
+            gr.update(value=words.clip_rows(workspace), visible=some),
+            gr.update(label=f"Ignored files ({len(workspace.ignored)})", visible=bool(workspace.ignored)),
+            [list(entry) for entry in workspace.ignored],
+            gr.update(choices=list(workspace.class_counts)),
+            gr.update(visible=some or bool(workspace.ignored)),
+            gr.update(visible=workspace.can_learn),
+        ]
+
+    def select(desk: Desk, event: gr.SelectData) -> list[Any]:
+        check = desk.session.workspace.checks[int(event.row_value[0]) - 1]
+        playable = str(check.clip.path) if check.content_id is not None else None
+        return [
+            check.clip,
+            gr.update(visible=True),
+            words.clip_title(check),
+            gr.update(value=playable, visible=playable is not None),
+            picture(check.clip.path),
+        ]
+
+    @told
+    def remove_clip(desk: Desk, clip: Clip) -> tuple[Desk, str]:
+        desk.change(lambda now: replace(now, workspace=now.workspace.without(clip)))
+        return desk, words.progress(f"Removed {clip.name}.")
+
+    def start_over(desk: Desk) -> tuple[Desk, str]:
+        return desk.clear(), words.progress("All your clips are deleted from this server.")
+
+    outputs = [desk, status]
+    ways_in = [
+        folders.upload(add_folders, [desk, folders], outputs, **LIGHT),
+        files.upload(add_files, [desk, files], outputs, **LIGHT),
+        add_one.click(add_class, [desk, name, one, microphone], outputs, **LIGHT),
+        example.click(add_example, [desk], outputs, **LIGHT),
+    ]
+    for event in ways_in:
+        event.failure(lambda: "", None, status, **AT_ONCE)
+    ways_in[1].then(lambda: None, None, files, **AT_ONCE)
+    ways_in[2].success(lambda: (None, None), None, [one, microphone], **AT_ONCE)
+    shown = [chips, hints, table, ignored, ignored_table, name, clear, go_on]
+    gr.on([demo.load, desk.change], show, desk, shown, **LIGHT)
+    table.select(select, desk, [chosen, detail, title, player, spectrum], **LIGHT)
+    hide = {"fn": lambda: gr.update(visible=False), "inputs": None, "outputs": detail} | LIGHT
+    remove.click(remove_clip, [desk, chosen], outputs, **LIGHT).success(**hide)
+    clear.click(start_over, desk, outputs, **LIGHT).then(**hide)
+    go_on.click(lambda: gr.update(selected="learn"), None, page.tabs, **AT_ONCE)

@@ -1,0 +1,46 @@
+"""The top of the page: what this is, which backbone listens, on what device, and what has been used so far."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from calm_core.backbones import BackboneRow, backbone_row, offered, resolve_device
+
+from . import words
+from .page import LIGHT, Page
+from .session import Desk, Session
+
+_NAME = """
+<div class="calm-name"><h1>CALM Studio</h1>
+<p>Drop a few labelled recordings per class, press one button, and get a classifier of sounds that shows its reasons.</p></div>
+"""
+
+
+def build_backbone(default: str) -> gr.Dropdown:
+    """The name of the page and the choice of the backbone."""
+    gr.HTML(_NAME, elem_id="calm-name")
+    rows = [*offered(), *([] if default in {row.id for row in offered()} else [backbone_row(default)])]
+    with gr.Row(equal_height=False):
+        return gr.Dropdown(
+            choices=[(_choice(row), row.id) for row in rows],
+            value=default,
+            label="Backbone: the model that listens",
+            info="The embedded one runs anywhere. A larger one is downloaded on first use and hears more, but needs a GPU.",
+            filterable=False,
+            elem_id="backbone",
+        )
+
+
+def build_status(page: Page, demo: gr.Blocks) -> None:
+    """The line that is always in sight; it follows the backbone and the visitor's desk."""
+    status = gr.HTML(words.status_line(backbone_row(page.backbone.value), resolve_device(), Session()), elem_id="status-line")
+
+    def show(desk: Desk, backbone: str) -> str:
+        return words.status_line(backbone_row(backbone), resolve_device(), desk.session)
+
+    gr.on([demo.load, page.desk.change, page.backbone.change], show, [page.desk, page.backbone], status, **LIGHT)
+
+
+def _choice(row: BackboneRow) -> str:
+    memory = f", needs about {row.memory_gb:g} GB of memory" if row.memory_gb else ""
+    return f"{row.title}{memory}"

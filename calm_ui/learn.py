@@ -1,0 +1,207 @@
+"""The tab Learn: one button, its settings, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+import plotly.graph_objects as go
+
+from calm_core import figures
+from calm_core.classifier import CalmClassifier
+from calm_core.errors import Cancelled
+from calm_core.options import NEUTRAL_PROMPT, ExtractOptions, FitOptions
+from calm_core.studio import Learned, Workspace
+
+from . import words
+from .jobs import Cancel, Job, Progress
+from .messages import told
+from .page import AT_ONCE, COMPUTE, LIGHT, Page
+from .session import Current, Desk
+
+_SCHEMES = [
+    ("lead over the next class, never below 0 (released method)", "margin_clamped"),
+    ("lead over the next class, may be negative", "margin"),
+    ("probability of the right class", "probability"),
+    ("Brier score (squared error of the probabilities)", "brier"),
+]
+_SOURCES = [
+    ("clips the head has not seen, one left out at a time", "leave_one_out"),
+    ("the same clips it learned from (tends to flatter)", "resubstitution"),
+]
+Learning = Iterator[tuple[Any, Any, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class LearnTab:
+    """What other tabs need to learn again: the handler (desk, backbone, *settings) -> (desk, current, progress), and its settings."""
+
+    learn: Callable[..., Learning]
+    settings: tuple[gr.components.Component, ...]
+
+
+def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
+    """Builds the tab inside the current context."""
+    desk, current = page.desk, page.current
+    notice = gr.HTML(elem_id="learn-notice")
+    with gr.Row():
+        button = gr.Button(words.learn_label(Workspace()), variant="primary", interactive=False, scale=3, elem_id="learn-button")
+        cancel = gr.Button("Cancel", visible=False, scale=1, elem_id="learn-cancel")
+    hint = gr.HTML(words.notice(words.learn_hint(Workspace())), elem_id="learn-hint")
+    status = gr.HTML(elem_id="learn-progress", elem_classes="calm-progress")
+    settings = _build_settings()
+    nothing = gr.HTML(
+        words.notice("No classifier yet. When it has learned, its accuracy and its mix-ups show here.", "empty"), elem_id="learn-empty"
+    )
+    with gr.Column(visible=False, elem_id="learn-result") as result:
+        headline = gr.HTML(elem_id="learn-headline")
+        warnings = gr.HTML(elem_id="learn-warnings")
+        with gr.Row():
+            with gr.Column(min_width=320):
+                gr.Markdown("### How often each class is recognised")
+                by_class = gr.Plot(show_label=False, elem_id="learn-classes")
+            with gr.Column(min_width=320):
+                gr.Markdown("### Which classes are mixed up")
+                mixups = gr.Plot(show_label=False, elem_id="learn-confusion")
+        with gr.Accordion("The same as tables", open=False, elem_id="learn-tables"):
+            class_table = gr.Dataframe(
+                headers=words.CLASS_HEADERS, interactive=False, wrap=True, label="Classes", elem_id="learn-class-table"
+            )
+            ladder_table = gr.Dataframe(
+                headers=words.LADDER_HEADERS, interactive=False, wrap=True, label="Methods", elem_id="learn-ladder-table"
+            )
+        with gr.Accordion("Is it better than simpler methods?", open=False, elem_id="learn-ladder-box"):
+            gr.HTML(f'<p class="calm-caption">{words.LADDER_CAPTION}</p>')
+            ladder = gr.Plot(show_label=False, elem_id="learn-ladder")
+    gr.Markdown("### Keep it, or bring one back")
+    with gr.Row():
+        download = gr.DownloadButton("Save this classifier as a file", visible=False, elem_id="learn-download")
+        upload = gr.UploadButton("Open a saved classifier", file_types=[".safetensors"], elem_id="learn-upload")
+    gr.HTML(f'<p class="calm-caption">{words.BUNDLE_CAPTION}</p>')
+
+    def announce(desk: Desk) -> list[Any]:
+        desk.jobs.announce()
+        return [gr.update(interactive=False), gr.update(visible=True), words.progress("waiting for its turn …")]
+
+    @told
+    def learn(desk: Desk, backbone: str, *settings: Any) -> Learning:
+        prompt, options = settings[0], _fit_options(*settings[1:])
+
+        def work(progress: Progress, cancelled: Cancel) -> Learned:
+            workspace = desk.session.workspace
+            progress(0, len(workspace.usable), f"loading the backbone “{words.backbone_title(backbone)}”")
+            model = page.studio.backbone(backbone)
+            progress(0, len(workspace.usable), "listening to the first clips")
+            asking = ExtractOptions(prompt=prompt)
+            return page.studio.learn(workspace, model, options=options, extract_options=asking, progress=progress, cancelled=cancelled)
+
+        try:
+            with Job(work, desk.jobs) as job:
+                for step in job:
+                    yield gr.skip(), gr.skip(), words.progress(words.step_text(step))
+                learned = job.result()
+                yield desk.computed(job.seconds), Current(learned, "clips"), words.progress(words.learned(learned))
+        except Cancelled as stopped:
+            yield desk.computed(job.seconds), gr.skip(), words.progress(words.stopped(stopped))
+
+    def controls(desk: Desk, current: Current | None, backbone: str) -> list[Any]:
+        workspace, busy = desk.session.workspace, desk.jobs.busy
+        return [
+            gr.update(value=words.learn_label(workspace), interactive=workspace.can_learn and not busy),
+            gr.update(visible=busy),
+            words.notice(words.learn_hint(workspace)),
+            words.notice(words.wrong_backbone(current, backbone) or words.stale(current, workspace), "warning"),
+        ]
+
+    def show(desk: Desk, current: Current | None) -> list[Any]:
+        if current is None:
+            return [gr.update(visible=True), gr.update(visible=False), *[gr.skip()] * 7, gr.update(visible=False)]
+        learned = current.learned
+        return [
+            gr.update(visible=False),
+            gr.update(visible=True),
+            words.headline(current),
+            words.bullets(learned.model.warnings, "warning"),
+            _class_figure(learned),
+            figures.confusion_matrix(learned.confusion, learned.model.class_names),
+            words.class_rows(learned),
+            gr.update(value=words.ladder_rows(learned), visible=bool(learned.ladder)),
+            _ladder_figure(learned),
+            gr.update(value=_save(desk, learned), visible=True),
+        ]
+
+    @told
+    def open_file(path: str) -> Current:
+        return Current(Learned(CalmClassifier.load(path)), "file")
+
+    inputs = [desk, page.backbone, *settings]
+    asked = button.click(announce, desk, [button, cancel, status], **AT_ONCE)
+    done = asked.then(learn, inputs, [desk, current, status], **COMPUTE)
+    done.failure(lambda: "", None, status, **AT_ONCE)
+    enabled = [button, cancel, hint, notice]
+    gr.on(
+        [demo.load, desk.change, current.change, page.backbone.change, done.then],
+        controls,
+        [desk, current, page.backbone],
+        enabled,
+        **LIGHT,
+    )
+    cancel.click(lambda desk: desk.jobs.cancel(), desk, None, **AT_ONCE)
+    shown = [nothing, result, headline, warnings, by_class, mixups, class_table, ladder_table, ladder, download]
+    gr.on([demo.load, current.change], show, [desk, current], shown, **LIGHT)
+    upload.upload(open_file, upload, current, **LIGHT).success(lambda: words.progress("The classifier is loaded."), None, status, **AT_ONCE)
+    return LearnTab(learn, settings)
+
+
+def _build_settings() -> tuple[gr.components.Component, ...]:
+    """The prompt, then the fields of FitOptions in the order of `_fit_options`."""
+    default = FitOptions()
+    with gr.Accordion("Settings (the defaults are a good start)", open=False, elem_id="learn-settings"):
+        prompt = gr.Textbox(NEUTRAL_PROMPT, label="Question asked about every clip", info="The model listens with this question in mind.")
+        with gr.Row():
+            tau = gr.Number(default.tau, label="Sharpness of each head's vote (τ)", info="Smaller: a head decides more firmly.", step=0.01)
+            tau_w = gr.Number(default.tau_w, label="Equality of the heads (τ_w)", info="Smaller: the best heads count for more.", step=0.1)
+            top_k = gr.Number(None, label="Heads kept per class (K)", info="Empty keeps all heads.", precision=0)
+            shrinkage = gr.Number(
+                default.shrinkage,
+                label="Caution with few clips (α)",
+                info="Larger: heads of a small class are treated more alike.",
+                step=0.1,
+            )
+        with gr.Row():
+            scheme = gr.Dropdown(_SCHEMES, value=default.scheme, label="What makes a head reliable on a clip (r)", filterable=False)
+            source = gr.Dropdown(_SOURCES, value=default.reliability, label="Which clips judge a head", filterable=False)
+    return prompt, tau, tau_w, scheme, source, top_k, shrinkage
+
+
+def _fit_options(
+    tau: float | None, tau_w: float | None, scheme: Any, source: Any, top_k: int | None, shrinkage: float | None
+) -> FitOptions:
+    """Raises OptionError for a value outside its domain; an empty field means the default."""
+    given = {"tau": tau, "tau_w": tau_w, "scheme": scheme, "reliability": source, "top_k": top_k, "shrinkage": shrinkage}
+    return FitOptions(**{name: value for name, value in given.items() if value is not None})
+
+
+def _class_figure(learned: Learned) -> go.Figure:
+    names, found = learned.model.class_names, learned.class_accuracy
+    rows = [(found[name].value, *found[name].interval, found[name].n) for name in names]
+    values, lows, highs, counts = zip(*rows, strict=True)
+    return figures.class_accuracy(names, values, lows, highs, counts)
+
+
+def _ladder_figure(learned: Learned) -> go.Figure:
+    if not learned.ladder:
+        return figures.empty("A saved classifier travels without its clips, so simpler methods can't be compared with it here.")
+    return figures.ladder_chart(pd.DataFrame([asdict(rung) for rung in learned.ladder]), 1 / len(learned.model.class_names))
+
+
+def _save(desk: Desk, learned: Learned) -> Path:
+    """The classifier as a file for the download button."""
+    with desk.new_folder() as folder:
+        path = folder / words.bundle_name(learned)
+        learned.model.save(path)
+    return path

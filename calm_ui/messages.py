@@ -1,0 +1,51 @@
+"""Errors that are the user's business become a message box; all others stay loud in the log."""
+
+from __future__ import annotations
+
+import functools
+import html
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from calm_core.errors import CalmError, Cancelled
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+def told(handler: Handler) -> Handler:
+    """Wraps a handler, a function or a generator: a CalmError is told to the visitor in its own words, without a traceback."""
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def generator(*args: Any, **kwargs: Any) -> Any:
+            with _telling():
+                return (yield from handler(*args, **kwargs))
+
+        return generator  # type: ignore[return-value]
+
+    @functools.wraps(handler)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        with _telling():
+            return handler(*args, **kwargs)
+
+    return function  # type: ignore[return-value]
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    try:
+        yield
+    except CalmError as error:
+        title = "Stopped" if isinstance(error, Cancelled) else "That didn't work"
+        # The box reads HTML, and the sentence may quote a file's name. It stays until it is closed: it says what to do next.
+        raise gr.Error(html.escape(sentence(error), quote=False), duration=None, title=title, print_exception=False) from error
+
+
+def sentence(error: Exception) -> str:
+    """The message with a capital letter."""
+    text = str(error)
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,219 @@
+"""The tab Predict: new clips in, answers with their reasons out, and a way to say what was wrong."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from calm_core import figures
+from calm_core.dataset import Clip, Dataset
+from calm_core.errors import BundleError, Cancelled, DataError
+
+from . import intake, words
+from .jobs import Cancel, Job, Progress
+from .learn import LearnTab
+from .messages import told
+from .page import AT_ONCE, AUDIO_TYPES, COMPUTE, LIGHT, Page, picture
+from .session import Answers, Current, Desk
+
+Predicting = Iterator[tuple[Any, Any, str]]
+TOP_HEADS = 3
+
+
+def build_predict(page: Page, tab: LearnTab, demo: gr.Blocks) -> None:
+    """Builds the tab inside the current context."""
+    desk, current, answers = page.desk, page.current, page.answers
+    model = gr.HTML(elem_id="predict-model")
+    notice = gr.HTML(elem_id="predict-notice")
+    with gr.Row():
+        with gr.Column(min_width=300):
+            files = gr.File(label="Clips to predict", file_count="multiple", file_types=AUDIO_TYPES, height=170, elem_id="predict-files")
+        with gr.Column(min_width=300):
+            microphone = gr.Audio(sources=["microphone"], type="filepath", label="Or record one", elem_id="predict-microphone")
+    with gr.Row():
+        button = gr.Button("Predict", variant="primary", interactive=False, elem_id="predict-button")
+        examples = gr.Button("Try the example queries", interactive=False, elem_id="predict-examples")
+        cancel = gr.Button("Cancel", visible=False, elem_id="predict-cancel")
+    status = gr.HTML(elem_id="predict-progress", elem_classes="calm-progress")
+    nothing = gr.HTML(words.notice("No answers yet. Drop clips or record one, then press Predict.", "empty"), elem_id="predict-empty")
+    with gr.Column(visible=False, elem_id="predict-result") as result:
+        older = gr.HTML(elem_id="predict-older")
+        table = gr.Dataframe(
+            headers=words.PREDICTION_HEADERS,
+            interactive=False,
+            wrap=True,
+            max_height=320,
+            column_widths=["52px", "220px", "140px", "120px", "160px", "320px"],
+            label="Answers; choose a row to see its reasons",
+            elem_id="predict-table",
+        )
+        ignored = gr.HTML(elem_id="predict-ignored")
+        sentence = gr.HTML(elem_id="predict-sentence")
+        with gr.Row():
+            with gr.Column(min_width=320):
+                player = gr.Audio(label="Listen", interactive=False, elem_id="predict-player")
+                spectrum = gr.Plot(label="Spectrogram", elem_id="predict-spectrogram")
+            with gr.Column(min_width=320):
+                bars = gr.Plot(label="Classes", elem_id="predict-bars")
+                which = gr.Dropdown([], label="Which heads voted for", filterable=False, elem_id="predict-class")
+                votes = gr.Plot(label="What each head added to the score", elem_id="predict-heatmap")
+                caption = gr.HTML(elem_id="predict-caption", elem_classes="calm-caption")
+        with gr.Row(equal_height=False, elem_id="predict-correction"):
+            right = gr.Dropdown(
+                [],
+                value=None,
+                allow_custom_value=True,
+                label="No, it is …",
+                info="Adds this clip to yours under this class, and learns again from all of them.",
+                elem_id="predict-right-class",
+            )
+            correct = gr.Button("Correct and learn again", elem_id="predict-correct")
+    chosen = gr.State(0)
+
+    def announce(desk: Desk) -> list[Any]:
+        desk.jobs.announce()
+        return [*[gr.update(interactive=False)] * 3, gr.update(visible=True), words.progress("waiting for its turn …")]
+
+    def predicting(
+        desk: Desk, current: Current | None, backbone: str, old: Answers | None, read: Callable[[Path], Dataset], folder: Path | None = None
+    ) -> Predicting:
+        """Predicts what `read(new folder)` gives; with `folder` given the clips lie there already."""
+        if current is None:
+            raise DataError("there is no classifier yet: learn from clips in the tab Learn, or open a saved one there.")
+        if why := words.wrong_backbone(current, backbone):
+            raise BundleError(why)
+
+        def work(progress: Progress, cancelled: Cancel) -> Answers:
+            progress(0, 1, f"loading the backbone “{words.backbone_title(backbone)}”")
+            listener = page.studio.backbone(backbone)
+            with nullcontext(folder) if folder else desk.new_folder() as into:
+                dataset = read(into)
+                progress(0, len(dataset.clips), "listening")
+                model = current.learned.model
+                rows = page.studio.predict(model, dataset.clips, listener, progress=progress, cancelled=cancelled)
+                return Answers(current, rows, dataset.ignored, into)
+
+        try:
+            with Job(work, desk.jobs) as job:
+                for step in job:
+                    yield gr.skip(), gr.skip(), words.progress(words.step_text(step))
+                found = job.result()
+                if old is not None and old.folder not in (None, found.folder):
+                    shutil.rmtree(old.folder, ignore_errors=True)
+                yield desk.computed(job.seconds), found, ""
+        except Cancelled as stopped:
+            yield desk.computed(job.seconds), gr.skip(), words.progress(words.stopped(stopped))
+
+    @told
+    def predict(
+        desk: Desk, current: Current | None, backbone: str, old: Answers | None, paths: list[str] | None, recording: str | None
+    ) -> Predicting:
+        given, recorded = [Path(path) for path in paths or []], Path(recording) if recording else None
+        yield from predicting(desk, current, backbone, old, lambda into: intake.queries(given, recorded, into))
+
+    @told
+    def predict_examples(desk: Desk, current: Current | None, backbone: str, old: Answers | None) -> Predicting:
+        yield from predicting(desk, current, backbone, old, lambda _: intake.example_queries())
+
+    @told
+    def predict_again(desk: Desk, current: Current | None, backbone: str, old: Answers) -> Predicting:
+        clips = tuple(Clip(row.path, row.name, None) for row in old.rows)
+        yield from predicting(desk, current, backbone, old, lambda _: Dataset(clips, old.ignored), old.folder)
+
+    @told
+    def add_correction(desk: Desk, answers: Answers, number: int, label: str | None) -> tuple[Desk, str]:
+        path = answers.rows[number].path
+        desk.add(lambda into: intake.from_class(label, [path], None, into), page.studio.add)
+        added = desk.session.workspace.checks[-1]
+        if not added.usable:
+            raise DataError(f"{added.reason} Remove what is wrong in the tab Clips, then learn again.")
+        return desk, words.progress(f"added {added.clip.name}; learning again …")
+
+    def controls(desk: Desk, current: Current | None, backbone: str, answers: Answers | None) -> list[Any]:
+        why, busy = words.wrong_backbone(current, backbone), desk.jobs.busy
+        ready = current is not None and not why and not busy
+        return [
+            *[gr.update(interactive=ready)] * 2,
+            gr.update(interactive=not busy),
+            gr.update(visible=busy),
+            words.asked(current),
+            words.notice(why or words.stale(current, desk.session.workspace), "warning"),
+            words.notice(words.older(answers, current), "warning"),
+        ]
+
+    def show(answers: Answers | None) -> list[Any]:
+        if answers is None:
+            return [gr.update(visible=True), gr.update(visible=False), *[gr.skip()] * 3]
+        first = next((i for i, row in enumerate(answers.rows) if not row.error), 0)
+        table = words.prediction_rows(answers.rows, answers.class_names)
+        return [gr.update(visible=False), gr.update(visible=True), table, words.bullets(words.ignored(answers.ignored)), first]
+
+    def detail(answers: Answers | None, number: int) -> list[Any]:
+        if answers is None:
+            return [gr.skip()] * 7
+        row, names = answers.rows[number], answers.class_names
+        file = gr.update(value=None if row.error else str(row.path), visible=not row.error)
+        if row.error:
+            gone = gr.update(visible=False)
+            return [
+                words.answer(row, names),
+                file,
+                figures.empty("This clip can't be read, so there is no picture of it."),
+                gone,
+                gone,
+                gone,
+                "",
+            ]
+        values, kind = (row.scores, "score") if row.probabilities is None else (row.probabilities, "confidence")
+        chart = figures.confidence_bars(names, values, kind=kind, highlight=names.index(row.label))
+        choice = gr.update(choices=list(names), value=row.label, visible=True)
+        pictures = [picture(row.path), gr.update(value=chart, visible=True), choice, *heads_of(answers, number, row.label)]
+        return [words.answer(row, names), file, *pictures]
+
+    def heads_of(answers: Answers, number: int, label: str) -> list[Any]:
+        row, names = answers.rows[number], answers.class_names
+        title = f"share of the score of ‘{label}’, by head"
+        best = figures.reliability_table(row.contributions, row.contributions, names, top=TOP_HEADS)
+        figure = figures.contribution_map(row.contributions[:, :, names.index(label)], title)
+        return [gr.update(value=figure, visible=True), words.vote_caption(best[best["class"] == label], label)]
+
+    def select(event: gr.SelectData) -> int:
+        return int(event.row_value[0]) - 1
+
+    compute = [desk, answers, status]
+    inputs = [desk, current, page.backbone, answers]
+    buttons = [button, examples, correct, cancel]
+    runs = []
+    for pressed, handler, more in ((button, predict, [files, microphone]), (examples, predict_examples, [])):
+        asked = pressed.click(announce, desk, [*buttons, status], **AT_ONCE)
+        runs.append(asked.then(handler, [*inputs, *more], compute, **COMPUTE))
+    added = correct.click(add_correction, [desk, answers, chosen, right], [desk, status], **LIGHT)
+    asked = added.success(announce, desk, [*buttons, status], **AT_ONCE)
+    runs.append(asked.success(tab.learn, [desk, page.backbone, *tab.settings], [desk, current, status], **COMPUTE))
+    runs.append(runs[-1].success(predict_again, inputs, compute, **COMPUTE))
+    for run in (added, *runs):
+        run.failure(lambda: "", None, status, **AT_ONCE)
+    enabled = [*buttons, model, notice, older]
+    for run in runs:
+        run.then(controls, inputs, enabled, **LIGHT)
+    followed = [demo.load, desk.change, current.change, answers.change, page.backbone.change]
+    gr.on(followed, controls, inputs, enabled, **LIGHT)
+    cancel.click(lambda desk: desk.jobs.cancel(), desk, None, **AT_ONCE)
+
+    details = [sentence, player, spectrum, bars, which, votes, caption]
+    listed = gr.on([demo.load, answers.change], show, answers, [nothing, result, table, ignored, chosen], **LIGHT)
+    listed.then(detail, [answers, chosen], details, **LIGHT)
+    table.select(select, None, chosen, **LIGHT).then(detail, [answers, chosen], details, **LIGHT)
+    which.input(heads_of, [answers, chosen, which], [votes, caption], **LIGHT)
+    gr.on([desk.change, answers.change], words_for_correction, [desk, answers], right, **LIGHT)
+
+
+def words_for_correction(desk: Desk, answers: Answers | None) -> Any:
+    """The classes that a correction may name: those of the clips and those of the classifier."""
+    names = {*desk.session.workspace.class_counts, *(answers.class_names if answers else ())}
+    return gr.update(choices=sorted(names), value=None)

@@ -1,0 +1,149 @@
+"""What one visitor has on the page: clips, the classifier in use, the answers. Each open page has its own; none sees another's.
+
+Three `gr.State` hold it, so that every view listens to what it shows: `Desk` (clips and files), `Current` (the classifier) and
+`Answers` (predictions). Knows no components and no sentences.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from calm_core.dataset import Dataset
+from calm_core.errors import DataError
+from calm_core.studio import ClipPrediction, Learned, Workspace
+
+from .jobs import Slot
+
+KEEP_HOURS = 4  # files are deleted this long after the visitor's last step; the page says so
+MAX_VISITOR_BYTES = 2 * 1024**3
+MAX_VISITOR_CLIPS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A visitor's clips and the seconds that models have computed for them; folder: where their files lie, None before the first."""
+
+    folder: Path | None = None
+    workspace: Workspace = field(default_factory=Workspace)
+    compute_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Current:
+    """The classifier in use, and where it is from: learned here, a file, or the example that the page opens with."""
+
+    learned: Learned
+    source: Literal["clips", "file", "example"]
+
+    @property
+    def backbone(self) -> str | None:
+        origin = self.learned.model.origin
+        return origin.backbone if origin else None
+
+    def clips_changed(self, workspace: Workspace) -> bool:
+        """Whether the usable clips are others than those it was learned from; a classifier from elsewhere has none here."""
+        return self.source == "clips" and set(self.learned.clips) != {check.clip for check in workspace.usable}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """Predictions, and the classifier that made them: it stays theirs when another one is learned.
+
+    ignored: files that are no clips, and why; folder: where the clips lie, None where they are the program's own.
+    """
+
+    by: Current
+    rows: tuple[ClipPrediction, ...]
+    ignored: tuple[tuple[str, str], ...] = ()
+    folder: Path | None = None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.by.learned.model.class_names
+
+
+class Desk:
+    """A visitor's session over time. Reading it gives the latest; changes happen one after another, so that none is lost.
+
+    A handler may run for minutes while another one adds clips: that's why the state holds this one object, not copies of a session.
+    `jobs`: at most one learning or predicting job at a time. Gradio takes the hash to see whether a state changed: here it's the version.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.session = Session()
+        self.jobs = Slot()
+        self._root = root
+        self._version = 0
+        self._changing = threading.RLock()
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        return type(self)(self._root)  # Gradio copies the initial value for every visitor: each gets a desk of their own
+
+    def __hash__(self) -> int:
+        return self._version
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def change(self, change: Callable[[Session], Session]) -> Self:
+        """Replaces the session by `change(session)`; others wait. An exception leaves it as it was."""
+        with self._changing:
+            self.session = change(self.session)
+            self._version += 1
+        return self
+
+    def computed(self, seconds: float) -> Self:
+        return self.change(lambda now: replace(now, compute_s=now.compute_s + seconds))
+
+    @contextmanager
+    def new_folder(self) -> Iterator[Path]:
+        """A new folder among the visitor's files; it is removed again where the body fails or takes them over their limit."""
+        with self._changing:
+            if self.session.folder is None:
+                self.change(lambda now: replace(now, folder=Path(tempfile.mkdtemp(dir=self._root))))
+            home = self.session.folder
+            assert home is not None
+            into = Path(tempfile.mkdtemp(dir=home))
+        try:
+            yield into
+            used = sum(file.stat().st_size for file in home.rglob("*") if file.is_file())
+            if used > MAX_VISITOR_BYTES:
+                raise DataError(
+                    f"your files would take {used / 1024**3:.1f} GiB; at most {MAX_VISITOR_BYTES / 1024**3:.0f} GiB fit here. "
+                    "Use fewer or shorter clips, or remove others first."
+                )
+        except BaseException:
+            shutil.rmtree(into, ignore_errors=True)
+            raise
+
+    def add(self, read: Callable[[Path], Dataset], check: Callable[[Workspace, Dataset], Workspace]) -> Self:
+        """Adds the clips that `read(new folder)` lays out and reads, as `check` judges them together with the present ones.
+
+        All or nothing: an exception, or more clips than fit, leaves the clips as they were.
+        """
+        with self._changing, self.new_folder() as into:
+            dataset = read(into)
+            count = len(self.session.workspace.checks) + len(dataset.clips)
+            if count > MAX_VISITOR_CLIPS:
+                raise DataError(f"that would make {count} clips; at most {MAX_VISITOR_CLIPS} fit here. Add fewer, or remove others first.")
+            return self.change(lambda now: replace(now, workspace=check(now.workspace, dataset)))
+
+    def clear(self) -> Self:
+        """Forgets the clips and deletes the visitor's files."""
+        folder = self.session.folder
+        self.change(lambda now: Session(compute_s=now.compute_s))
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        return self
+
+    def close(self) -> None:
+        """Gradio's delete callback: nobody comes back to this desk."""
+        self.jobs.cancel()
+        self.clear()

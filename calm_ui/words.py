@@ -1,0 +1,347 @@
+"""What the page says: results as sentences, table rows and bits of HTML. Pure; every name that a visitor chose is escaped here."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from calm_core.audio import ClipStatus
+from calm_core.backbones import BackboneRow, backbone_row
+from calm_core.dataset import ClipCheck
+from calm_core.errors import BackboneError
+from calm_core.studio import ClipPrediction, Learned, Workspace
+
+from .jobs import Step
+from .session import KEEP_HOURS, Answers, Current, Session
+
+CLIP_HEADERS = ["#", "file", "class", "status", "seconds", "rate (Hz)", "channels", "reason"]
+PREDICTION_HEADERS = ["#", "file", "answer", "confidence", "next best", "note"]
+HEAD_HEADERS = ["class", "layer", "head", "reliability", "weight"]
+LADDER_HEADERS = ["method", "accuracy", "95 % interval"]
+CLASS_HEADERS = ["class", "recognised", "accuracy", "95 % interval", "most often taken for"]
+
+LADDER_CAPTION = (
+    "Every method learned from the same clips and was judged in the same way, on clips it had not heard. "
+    "Where the intervals overlap widely, your clips are too few to tell the methods apart."
+)
+BUNDLE_CAPTION = (
+    "The file holds what was learned and your class names, not your recordings. "
+    "Opened here or on another computer, it answers at once, with the same backbone."
+)
+HEADS_CAPTION = (
+    "The backbone hears with many small parts called attention heads, arranged in layers; each cell is one of them. "
+    "A bright cell tells this class from the others reliably, on clips it had not seen; a dark cell does no better than "
+    "guessing, and counts for little."
+)
+
+STATUS_WORDS = {
+    ClipStatus.OK: "OK",
+    ClipStatus.CLIPPED: "OK, but clipped",
+    ClipStatus.EMPTY: "left out: empty",
+    ClipStatus.TOO_SHORT: "left out: too short",
+    ClipStatus.TOO_LONG: "left out: too long",
+    ClipStatus.SILENT: "left out: silent",
+    ClipStatus.NOT_FINITE: "left out: not numbers",
+    ClipStatus.UNREADABLE: "left out: unreadable",
+    ClipStatus.DUPLICATE: "left out: duplicate",
+    ClipStatus.CONFLICT: "left out: in two classes",
+}
+LONG_NAME = 60
+
+
+def esc(text: object) -> str:
+    return html.escape(str(text))
+
+
+def count(n: int, one: str, many: str | None = None) -> str:
+    return f"{n} {one if n == 1 else many or one + 's'}"
+
+
+def percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %")
+
+
+def duration(seconds: float) -> str:
+    """'3 s' or '2 min 10 s'."""
+    whole = max(1, round(seconds))
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"
+
+
+# ---- progress --------------------------------------------------------------------------------------------------------------
+
+
+def step_text(step: Step) -> str:
+    """'12/24 clips, class owl, about 8 s left'"""
+    if step.done == 0:
+        return f"{step.what} …"
+    left = f", about {duration(step.seconds_left)} left" if step.seconds_left is not None else ""
+    return f"{step.done}/{count(step.total, 'clip')}, {step.what}{left}"
+
+
+def checking_text(step: Step) -> str:
+    """'checking 12/40 clips'"""
+    return f"checking {step.done}/{count(step.total, 'clip')}"
+
+
+def progress(text: str) -> str:
+    return f"<p>{esc(text)}</p>" if text else ""
+
+
+def notice(text: str, kind: str = "info") -> str:
+    """A box with one sentence; kind: info, warning or empty (what stands where nothing is yet)."""
+    return f'<div class="calm-notice calm-{kind}">{esc(text)}</div>' if text else ""
+
+
+def bullets(lines: Iterable[str], kind: str = "info") -> str:
+    items = "".join(f"<li>{esc(line[:1].upper() + line[1:])}</li>" for line in lines)
+    return f'<ul class="calm-notice calm-{kind}">{items}</ul>' if items else ""
+
+
+# ---- header ----------------------------------------------------------------------------------------------------------------
+
+
+def status_line(row: BackboneRow, device: str, session: Session) -> str:
+    used = f"{session.compute_s:.1f} s"
+    parts = [
+        ("Device", {"cpu": "this server's processor (CPU)", "cuda": "graphics processor (GPU)"}.get(device.split(":")[0], device)),
+        ("Memory needed", f"about {row.memory_gb:g} GB"),
+        ("Heads", f"{row.heads.replace(' x ', ' layers × ')} heads"),
+        ("Computing time used", used),
+        ("Your clips", f"stay on this server, deleted at most {KEEP_HOURS} hours after your last step"),
+    ]
+    return '<dl class="calm-status">' + "".join(f"<div><dt>{k}</dt><dd>{esc(v)}</dd></div>" for k, v in parts) + "</dl>"
+
+
+def backbone_title(id: str | None) -> str:
+    try:
+        return backbone_row(id or "").title
+    except BackboneError:
+        return id or "an unknown backbone"
+
+
+def wrong_backbone(current: Current | None, backbone: str) -> str:
+    """Why the classifier in use can't answer with the chosen backbone; empty where it can."""
+    if current is None or current.backbone in (backbone, None):
+        return ""
+    return (
+        f"This classifier was learned with “{backbone_title(current.backbone)}”, but “{backbone_title(backbone)}” is chosen above. "
+        "Learn again with it, or choose the other one again; the two hear differently, so one can't answer for the other."
+    )
+
+
+# ---- clips -----------------------------------------------------------------------------------------------------------------
+
+
+def chips(workspace: Workspace) -> str:
+    """One chip per class: its name and how many of its clips can be used."""
+    given: dict[str, int] = {}
+    for check in workspace.checks:
+        if check.clip.label is not None:
+            given[check.clip.label] = given.get(check.clip.label, 0) + 1
+    cells = []
+    for name, usable in workspace.class_counts.items():
+        amount = count(usable, "clip") if usable == given[name] else f"{usable} of {count(given[name], 'clip')}"
+        cells.append(f'<li class="calm-chip{"" if usable > 1 else " calm-few"}"><b>{esc(name)}</b> <span>{amount}</span></li>')
+    return f'<ul class="calm-chips" aria-label="Classes">{"".join(cells)}</ul>' if cells else ""
+
+
+def no_clips() -> str:
+    return notice("No clips yet. Add at least two classes with a few clips each; five or more per class is a good start.", "empty")
+
+
+def clip_rows(workspace: Workspace) -> list[list[Any]]:
+    """The preflight table: what needs attention first. The number in the first column is the clip's place in the workspace."""
+    rows = []
+    for number, check in sorted(enumerate(workspace.checks, start=1), key=lambda item: _attention(item[1])):
+        seconds = "" if check.seconds is None else f"{check.seconds:.2f}"
+        sizes = [seconds, check.sample_rate_hz or "", check.channels or ""]
+        rows.append([number, check.clip.name, check.clip.label or "", STATUS_WORDS[check.status], *sizes, check.reason])
+    return rows
+
+
+def _attention(check: ClipCheck) -> int:
+    return 0 if not check.usable else 1 if check.status is not ClipStatus.OK else 2
+
+
+def added(before: Workspace, after: Workspace) -> str:
+    new = after.checks[len(before.checks) :]
+    bad = sum(not check.usable for check in new)
+    aside = len(after.ignored) - len(before.ignored)
+    text = f"Added {count(len(new), 'clip')}"
+    if bad:
+        text += f"; {bad} can't be used, see the first rows of the table"
+    if aside:
+        text += f"; {count(aside, 'other file')} ignored, listed below"
+    return text + "."
+
+
+def clip_title(check: ClipCheck) -> str:
+    sizes = "" if check.seconds is None else f", {check.seconds:.2f} s"
+    reason = f"<br>{esc(check.reason)}" if check.reason else ""
+    return f"<p><b>{esc(check.clip.name)}</b>: {STATUS_WORDS[check.status]}{sizes}{reason}</p>"
+
+
+# ---- learning --------------------------------------------------------------------------------------------------------------
+
+
+def learn_label(workspace: Workspace) -> str:
+    classes = len(set(workspace.labels))
+    return f"Learn from {count(len(workspace.usable), 'clip')} of {count(classes, 'class', 'classes')}"
+
+
+def learn_hint(workspace: Workspace) -> str:
+    """Why the button is disabled; empty where it isn't."""
+    if workspace.can_learn:
+        return ""
+    if not workspace.checks:
+        return "Nothing to learn from yet: add clips of at least two classes in the tab Clips."
+    return workspace.advice[0]
+
+
+def how_measured(learned: Learned) -> str:
+    how = learned.model.held_out.how
+    return how[:1].upper() + how[1:]
+
+
+def headline(current: Current) -> str:
+    learned = current.learned
+    found, classes = learned.accuracy, len(learned.model.class_names)
+    figure = re.sub(r"(?<=\d)%", " %", str(found))
+    source = {
+        "clips": f"Learned in {duration(learned.seconds)} with “{backbone_title(current.backbone)}”.",
+        "file": f"Loaded from a file; it was learned with “{backbone_title(current.backbone)}”.",
+        "example": "This is the example classifier that the page opens with, not one of yours.",
+    }[current.source]
+    meaning = (
+        f"Each clip was judged by classifiers that had not heard it. Guessing among {count(classes, 'class', 'classes')} "
+        f"would be right {percent(1 / classes)} of the time."
+    )
+    return (
+        f'<div class="calm-headline"><p class="calm-big">{how_measured(learned)} accuracy <b>{esc(figure)}</b></p>'
+        f"<p>{esc(meaning)} {esc(source)}</p></div>"
+    )
+
+
+def classes_of(current: Current) -> str:
+    names = current.learned.model.class_names
+    shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return {"clips": "your classifier", "file": "the classifier you loaded", "example": "the example classifier"}[
+        current.source
+    ] + f" of {shown}"
+
+
+def stale(current: Current | None, workspace: Workspace) -> str:
+    if current is None or not current.clips_changed(workspace):
+        return ""
+    return "Your clips have changed since this classifier was learned. Learn again to include the change."
+
+
+def learned(found: Learned) -> str:
+    return f"learned from {count(len(found.clips), 'clip')} in {duration(found.seconds)}."
+
+
+def stopped(error: Exception) -> str:
+    return f"{error} Press the button again to go on from there."
+
+
+def class_rows(learned: Learned) -> list[list[str]]:
+    names, confusion = learned.model.class_names, learned.confusion.tolist()
+    rows = []
+    for c, (name, found) in enumerate(learned.class_accuracy.items()):
+        wrong = [(n, other) for other, n in enumerate(confusion[c]) if other != c and n]
+        taken_for = f"{names[max(wrong)[1]]} ({max(wrong)[0]})" if wrong else ""
+        low, high = found.interval
+        measured = [percent(found.value), f"{percent(low)} to {percent(high)}"] if found.n else ["not tested", ""]
+        rows.append([name, f"{found.hits} of {found.n}", *measured, taken_for])
+    return rows
+
+
+def ladder_rows(learned: Learned) -> list[list[str]]:
+    return [[rung.title, percent(rung.accuracy), f"{percent(rung.ci_low)} to {percent(rung.ci_high)}"] for rung in learned.ladder]
+
+
+def bundle_name(learned: Learned) -> str:
+    """A file name from the classes: 'calm_bat_owl.safetensors'."""
+    names = [re.sub(r"[^\w-]+", "-", name).strip("-") for name in learned.model.class_names]
+    joined = "_".join(name for name in names if name)
+    return f"calm_{joined[:LONG_NAME].rstrip('_-') or 'classifier'}.safetensors"
+
+
+# ---- predictions -----------------------------------------------------------------------------------------------------------
+
+
+def ranked(row: ClipPrediction, class_names: Sequence[str]) -> list[tuple[str, float | None]]:
+    """The classes from best to worst, with their confidence where there is one."""
+    values = row.scores if row.probabilities is None else row.probabilities
+    order = sorted(range(len(values)), key=lambda c: -float(row.scores[c]))
+    return [(class_names[c], None if row.probabilities is None else float(row.probabilities[c])) for c in order]
+
+
+def prediction_rows(rows: Sequence[ClipPrediction], class_names: Sequence[str]) -> list[list[Any]]:
+    found = []
+    for number, row in enumerate(rows, start=1):
+        if row.error:
+            found.append([number, row.name, "no answer", "", "", row.error])
+            continue
+        second = ranked(row, class_names)[1:2]
+        found.append([number, row.name, row.label, _confidence(row.confidence), _named(second), ""])
+    return found
+
+
+def _confidence(value: float | None) -> str:
+    return "not calibrated" if value is None else percent(value)
+
+
+def _named(found: Sequence[tuple[str, float | None]]) -> str:
+    return ", ".join(name if share is None else f"{name} {percent(share)}" for name, share in found)
+
+
+def answer(row: ClipPrediction, class_names: Sequence[str]) -> str:
+    """The answer in words: "'owl' with 84 % confidence; next: 'bat' 9 %"."""
+    if row.error:
+        return f'<div class="calm-headline"><p class="calm-big">No answer</p><p>{esc(row.error)}</p></div>'
+    found = ranked(row, class_names)
+    rest = f"; next: {_named([(f'‘{name}’', share) for name, share in found[1:2]])}" if len(found) > 1 else ""
+    if row.confidence is None:
+        text = f"<b>‘{esc(row.label)}’</b>{esc(rest)}"
+        note = f"No confidence is shown: {row.note}"
+    else:
+        text = f"<b>‘{esc(row.label)}’</b> with {percent(row.confidence)} confidence{esc(rest)}"
+        note = ""
+    return f'<div class="calm-headline"><p class="calm-big">{text}</p><p>{esc(row.name)}</p>{f"<p>{esc(note)}</p>" if note else ""}</div>'
+
+
+def asked(current: Current | None) -> str:
+    """Which classifier is going to answer."""
+    if current is None:
+        return notice("No classifier yet: learn from your clips in the tab Learn, or open a saved classifier there.", "empty")
+    return f'<p class="calm-caption">Answers come from {esc(classes_of(current))}.</p>'
+
+
+def older(answers: Answers | None, current: Current | None) -> str:
+    if answers is None or answers.by is current:
+        return ""
+    return f"These answers are from an earlier classifier ({classes_of(answers.by)}). Press Predict to ask the present one."
+
+
+def ignored(entries: Sequence[tuple[str, str]]) -> list[str]:
+    return [f"{name}: {why}" for name, why in entries]
+
+
+def vote_caption(best: pd.DataFrame, label: str) -> str:
+    """The heads that added most, in words; best: rows of `figures.reliability_table` on contributions."""
+    heads = [f"head {row.head} of layer {row.layer} ({row.reliability:.3g})" for row in best.itertuples()]
+    return f"Each head's vote counts by its reliability. Most was added to ‘{esc(label)}’ by {', '.join(heads)}."
+
+
+# ---- heads -----------------------------------------------------------------------------------------------------------------
+
+
+def which_heads(current: Current | None) -> str:
+    if current is None:
+        return ""
+    return f'<p class="calm-big">Reliable heads of {esc(classes_of(current))}</p>'

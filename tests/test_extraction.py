@@ -1,0 +1,127 @@
+"""Extraction proven with a call-counting fake: nothing twice, nothing lost, batches that shrink."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from calm_core import ExtractOptions, VectorStore, extract
+from calm_core.backbones.fake import FakeBackbone
+from calm_core.errors import AudioError, BackboneError, Cancelled, DataError
+from calm_core.extraction import ClipSource, origin_of
+
+from .conftest import tone
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def paths(tmp_path: Path, write_wav: Write) -> list[Path]:
+    return [write_wav(tmp_path / f"{i}.wav", tone(150.0 * (i + 1), 0.3 + 0.1 * (i % 4), seed=i)) for i in range(10)]
+
+
+def test_a_second_run_makes_no_forward_pass_and_is_bit_equal(paths: list[Path], fake_backbone: FakeBackbone) -> None:
+    first = extract(paths, fake_backbone)
+    calls = fake_backbone.calls
+    assert fake_backbone.windows_seen == 10
+    second = extract(paths, fake_backbone)
+    assert fake_backbone.calls == calls
+    np.testing.assert_array_equal(first.values, second.values)
+    np.testing.assert_array_equal(extract(paths[3:4], fake_backbone).values[0], first.values[3])  # a support clip asked about again
+    assert first.origin == origin_of(fake_backbone, ExtractOptions().prompt)
+
+
+def test_rows_come_in_the_order_of_the_clips(paths: list[Path], fake_backbone: FakeBackbone, tmp_path: Path) -> None:
+    together = extract(paths, fake_backbone, ExtractOptions(batch_size=4))
+    alone = [extract([p], FakeBackbone(), store=VectorStore(tmp_path / "other")).values[0] for p in paths]
+    np.testing.assert_allclose(together.values, alone, rtol=1e-5)
+
+
+def test_another_prompt_is_another_key(paths: list[Path], fake_backbone: FakeBackbone) -> None:
+    extract(paths, fake_backbone)
+    extract(paths, fake_backbone, ExtractOptions(prompt="Is it a bird?"))
+    assert fake_backbone.windows_seen == 20
+
+
+def test_the_same_audio_twice_is_computed_once(paths: list[Path], fake_backbone: FakeBackbone) -> None:
+    vectors = extract([paths[0], paths[0], paths[1]], fake_backbone)
+    assert fake_backbone.windows_seen == 2
+    np.testing.assert_array_equal(vectors.values[0], vectors.values[1])
+
+
+def test_long_clips_become_windows_of_one_clip(tmp_path: Path, write_wav: Write, fake_backbone: FakeBackbone) -> None:
+    long = write_wav(tmp_path / "long.wav", tone(300, 12.0))
+    short = write_wav(tmp_path / "short.wav", tone(300, 1.0))
+    vectors = extract([long, short], fake_backbone)
+    assert vectors.clip_of_row.tolist() == [0, 0, 0, 1]
+    assert vectors.n_clips == 2
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 22_050, 44_100, 48_000])
+def test_any_sampling_rate_gives_nearly_the_same_vectors(
+    tmp_path: Path, write_wav: Write, fake_backbone: FakeBackbone, rate_hz: int
+) -> None:
+    def sine(rate: int) -> np.ndarray:
+        return (0.3 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)).astype(np.float32)
+
+    vectors = extract(
+        [write_wav(tmp_path / "a.wav", sine(rate_hz), rate_hz), write_wav(tmp_path / "b.wav", sine(16_000), 16_000)], fake_backbone
+    ).values.reshape(2, -1)
+    cosine = vectors[0] @ vectors[1] / np.linalg.norm(vectors[0]) / np.linalg.norm(vectors[1])
+    assert cosine > 0.99
+
+
+class Hungry(FakeBackbone):
+    """Runs out of memory above a number of windows."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+        self.sizes: list[int] = []
+
+    def extract(self, waveforms, prompt):  # type: ignore[no-untyped-def]
+        if len(waveforms) > self.most:
+            raise torch.OutOfMemoryError("injected")
+        self.sizes.append(len(waveforms))
+        return super().extract(waveforms, prompt)
+
+
+def test_out_of_memory_halves_the_batch_and_loses_nothing(paths: list[Path]) -> None:
+    hungry = Hungry(most=3)
+    vectors = extract(paths, hungry, ExtractOptions(batch_size=8))
+    assert hungry.sizes == [2, 2, 2, 2, 2]
+    np.testing.assert_allclose(
+        vectors.values, extract(paths, FakeBackbone(seed=0), store=VectorStore(paths[0].parent / "s")).values, rtol=1e-5
+    )
+
+
+def test_a_single_window_that_does_not_fit_is_named(paths: list[Path]) -> None:
+    with pytest.raises(BackboneError, match=r"clip '\d\.wav' doesn't fit"):
+        extract(paths, Hungry(most=0))
+
+
+def test_cancel_keeps_what_was_finished_and_the_next_run_goes_on(paths: list[Path], fake_backbone: FakeBackbone) -> None:
+    seen: list[tuple[int, int, str]] = []
+    with pytest.raises(Cancelled, match="stopped after 4 of 10 clips"):
+        extract(
+            [ClipSource(p, p.name, "class owl") for p in paths],
+            fake_backbone,
+            ExtractOptions(batch_size=2),
+            progress=lambda *step: seen.append(step),
+            cancelled=lambda: len(seen) == 2,
+        )
+    assert seen == [(2, 10, "class owl"), (4, 10, "class owl")]
+    extract(paths, fake_backbone, ExtractOptions(batch_size=2))
+    assert fake_backbone.windows_seen == 10
+
+
+def test_unusable_clips_are_named(tmp_path: Path, write_wav: Write, fake_backbone: FakeBackbone) -> None:
+    silent = write_wav(tmp_path / "silent.wav", np.zeros(16_000, np.float32))
+    with pytest.raises(AudioError, match=r"silent\.wav"):
+        extract([silent], fake_backbone)
+    with pytest.raises(DataError, match="no clips"):
+        extract([], fake_backbone)

@@ -1,0 +1,121 @@
+"""The use-cases end to end on the fake backbone: collect, learn, predict, evaluate, with bad clips among the good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calm_core import dataset
+from calm_core.backbones.fake import FakeBackbone
+from calm_core.dataset import Clip, Dataset
+from calm_core.errors import BundleError, Cancelled, DataError
+from calm_core.studio import Studio, Workspace, spectrogram
+
+from .conftest import RATE_HZ, TONES_HZ, tone
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def workspace(studio: Studio, class_folders: Path) -> Workspace:
+    return studio.add(Workspace(), dataset.read(class_folders))
+
+
+def test_learn_and_predict(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone, tmp_path: Path, write_wav: Write) -> None:
+    assert workspace.class_counts == dict.fromkeys(sorted(TONES_HZ), 4)
+    steps: list[tuple[int, int, str]] = []
+    learned = studio.learn(workspace, fake_backbone, progress=lambda *step: steps.append(step))
+    assert learned.accuracy.value == 1.0
+    assert learned.confusion.tolist() == (4 * np.eye(3, dtype=int)).tolist()
+    assert [row.method for row in learned.ladder][:2] == ["calm", "uniform"]
+    assert (8, 12, "class mid") in steps or (8, 12, "class low") in steps or (8, 12, "class high") in steps
+
+    silent = write_wav(tmp_path / "silent.wav", np.zeros(RATE_HZ, np.float32))
+    queries = [write_wav(tmp_path / "low.wav", tone(210, 0.7, seed=50)), silent, write_wav(tmp_path / "high.wav", tone(3100, 0.7, seed=51))]
+    found = studio.predict(learned.model, dataset.read_unlabelled(queries).clips, fake_backbone)
+    assert [p.label for p in found] == ["low", "", "high"]
+    assert "silent.wav" in found[1].error
+    assert found[0].confidence is not None
+    np.testing.assert_allclose(found[0].contributions.sum((0, 1)), found[0].scores, rtol=1e-4)
+
+
+def test_learning_again_makes_no_forward_pass(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:
+    studio.learn(workspace, fake_backbone, ladder=False)
+    seen = fake_backbone.windows_seen
+    studio.learn(workspace, fake_backbone)
+    assert fake_backbone.windows_seen == seen
+
+
+def test_bad_clips_cost_only_themselves(studio: Studio, workspace: Workspace, tmp_path: Path, write_wav: Write) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"not sound at all")
+    clipped = np.clip(10 * tone(500), -1, 1)
+    more = [Clip(broken, "owl/broken.wav", "owl"), Clip(write_wav(tmp_path / "loud.wav", clipped), "owl/loud.wav", "owl")]
+    grown = studio.add(workspace, Dataset(tuple(more), (("notes.txt", "not audio"),)))
+    by_name = {check.clip.name: check for check in grown.checks}
+    assert str(by_name["owl/broken.wav"].status) == "unreadable"
+    assert by_name["owl/loud.wav"].usable
+    assert grown.class_counts["owl"] == 1
+    assert grown.ignored == (("notes.txt", "not audio"),)
+    assert len(grown.usable) == 13
+
+
+def test_the_same_clips_twice_are_duplicates_and_removing_one_frees_the_other(studio: Studio, workspace: Workspace) -> None:
+    clips = tuple(Clip(c.clip.path, "again/" + c.clip.name, c.clip.label) for c in workspace.checks)
+    twice = studio.add(workspace, Dataset(clips))
+    assert len(twice.usable) == 12
+    first = twice.checks[0].clip
+    assert len(twice.without(first).usable) == 12
+
+
+def test_one_class_cannot_learn_and_says_what_to_do(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:
+    one = Workspace(tuple(check for check in workspace.checks if check.clip.label == "low"))
+    assert not one.can_learn
+    with pytest.raises(DataError, match="At least two classes"):
+        studio.learn(one, fake_backbone)
+
+
+def test_cancel_stops_between_batches(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:
+    with pytest.raises(Cancelled):
+        studio.learn(workspace, fake_backbone, cancelled=lambda: True)
+
+
+def test_a_model_of_another_backbone_or_prompt_is_refused(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:
+    learned = studio.learn(workspace, fake_backbone, ladder=False)
+    clips = [check.clip for check in workspace.checks[:1]]
+    with pytest.raises(BundleError, match="revision"):
+        studio.predict(learned.model, clips, FakeBackbone(seed=1))
+    with pytest.raises(BundleError, match="prompt"):
+        studio.predict(learned.model, clips, fake_backbone, prompt="Which bird?")
+
+
+def test_evaluate_by_folds_never_mixes_them(studio: Studio, class_folders: Path, fake_backbone: FakeBackbone) -> None:
+    rows = [f"{path.relative_to(class_folders)},{path.parent.name},{path.stem}" for path in sorted(class_folders.glob("*/*.wav"))]
+    (class_folders / "metadata.csv").write_text("file_name,label,fold\n" + "\n".join(rows))
+    data = dataset.read(class_folders)
+    found, left_out = studio.evaluate(data, fake_backbone, shots=[1, 2], episodes=4, by_folds=True)
+    assert (found.n_test, found.n_classes, left_out) == (12, 3, ())
+    assert {row.shots for row in found.results} == {1, 2}
+    assert all(0 <= row.ci_low <= row.accuracy <= row.ci_high <= 1 for row in found.results)
+    again, _ = studio.evaluate(data, fake_backbone, shots=[1, 2], episodes=4, by_folds=True)
+    assert again.results == found.results
+    with pytest.raises(DataError, match="independent clips"):
+        studio.evaluate(data, fake_backbone, shots=[4], episodes=1, by_folds=True)
+    with pytest.raises(DataError, match="at least 1"):
+        studio.evaluate(data, fake_backbone, shots=[1], episodes=0)
+
+
+def test_folds_that_are_not_there_are_asked_for(studio: Studio, class_folders: Path, fake_backbone: FakeBackbone) -> None:
+    with pytest.raises(DataError, match="has no fold"):
+        studio.evaluate(dataset.read(class_folders), fake_backbone, shots=[1], episodes=1, by_folds=True)
+
+
+def test_spectrogram_shows_the_tone_at_its_frequency(tmp_path: Path, write_wav: Write) -> None:
+    found = spectrogram(write_wav(tmp_path / "a.wav", tone(1000, 1.0, noise=0.0)))
+    loudest = found.frequencies_hz[found.decibels.mean(1).argmax()]
+    assert abs(loudest - 1000) < 80
+    assert found.seconds == pytest.approx(1.0)
+    assert found.decibels.max() == 0
