@@ -19,14 +19,14 @@ from calm_core.backbones import DEFAULT_BACKBONE
 from calm_core.classifier import CalmClassifier
 from calm_core.studio import Learned, Studio
 from calm_ui.clips import build_clips
-from calm_ui.header import build_backbone, build_status
+from calm_ui.header import build_backbone, build_status, follow_status
 from calm_ui.heads import build_heads
 from calm_ui.intake import EXAMPLE_MODEL, EXAMPLES
 from calm_ui.learn import build_learn
 from calm_ui.page import Page
 from calm_ui.predict import build_predict
 from calm_ui.session import KEEP_HOURS, Current, Desk
-from calm_ui.style import CSS, THEME
+from calm_ui.style import CSS, FIT_PLOTS, THEME
 
 QUEUE_SIZE = 32
 VISITORS_REMEMBERED = 500
@@ -38,15 +38,15 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE) -
     keep_s = KEEP_HOURS * 3600
     visitors = Path(tempfile.mkdtemp(prefix="calm-studio-"))
     atexit.register(shutil.rmtree, visitors, ignore_errors=True)
+    demo: gr.Blocks
     with gr.Blocks(title="CALM Studio", analytics_enabled=False, delete_cache=(SWEEP_S, keep_s - SWEEP_S)) as demo:
         choice = build_backbone(backbone)
         desk = gr.State(Desk(visitors), time_to_live=keep_s, delete_callback=Desk.close)
         current, answers = gr.State(example(), time_to_live=keep_s), gr.State(None, time_to_live=keep_s)
-        tabs = gr.Tabs(render=False)
-        page = Page(studio or Studio(), choice, desk, current, answers, tabs)
-        build_status(page, demo)
-        tabs.render()
-        with tabs:
+        status = build_status()
+        with gr.Tabs() as tabs:
+            page = Page(studio or Studio(), choice, desk, current, answers, tabs)
+            follow_status(status, page, demo)
             with gr.Tab("Clips", id="clips"):
                 build_clips(page, demo)
             with gr.Tab("Learn", id="learn"):
@@ -55,6 +55,7 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE) -
                 build_predict(page, learn, demo)
             with gr.Tab("Heads", id="heads"):
                 build_heads(page, demo)
+        tabs.change(None, js=FIT_PLOTS)
     return demo
 
 

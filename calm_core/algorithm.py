@@ -4,11 +4,13 @@ Source: "CALM: Class-Conditional Sparse Attention Vectors for Large Audio-Langua
 Pure functions on tensors, read from top to bottom in the order the data flows. Knows no files, no devices, no labels' names.
 
     N support clips (windows), Q queries, L layers, H heads, D head dimension, C classes
-    vectors (N, L, H, D) -> centroids (C, L, H, D) -> posteriors p (Q, L, H, C)
+    vectors (N, L, H, D) -> centroids (C, L, H, D) -> posteriors p (heads, Q, C)
                          -> reliability r, weights w (L, H, C) -> scores s (Q, C)
 
+Heads don't meet before the vote, so the work goes through a few heads at a time, with the heads as the first axis: what is made
+on the way stays in the processor's cache, and memory stays bounded however many clips and classes there are.
 All arithmetic is float32 whatever the vectors were stored in: bfloat16 cosines step by 0.004 near 1, which at tau = 0.03 is
-0.13 in logit. Everything of shape (queries, L, H, C) is made a chunk at a time.
+0.13 in logit.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from torch import Tensor
 from .errors import DataError
 from .options import FitOptions, Scheme
 
-CHUNK_ELEMENTS = 2**24  # elements of one (queries, L, H, max(C, D)) temporary: 64 MiB in float32; a handful live at once
+CHUNK_ELEMENTS = 2**20  # of one (heads, rows, max(C, D)) temporary: 4 MiB in float32
+CHUNK_ROWS = 2**13  # queries scored together: bounds a chunk of a single head
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,17 +37,6 @@ class Fitted:
     reliability: Tensor
     weights: Tensor
     judged: Tensor
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClassSums:
-    """Raw sums (C, L, H, D) and counts (C,) per class: enough for every centroid, with or without some of its clips."""
-
-    total: Tensor
-    count: Tensor
-
-    def centroids(self) -> Tensor:
-        return unit(self.total)  # the mean and the sum have the same direction
 
 
 def fit(
@@ -61,30 +53,35 @@ def fit(
     the heads when options.reliability is "holdout". Raises DataError for fewer than two classes, a class without a clip,
     or vectors that are not finite.
     """
-    groups = torch.arange(len(labels)) if groups is None else groups
-    sums = class_sums(vectors, labels, n_classes)
+    mu = class_centroids(vectors, labels, n_classes)
     if options.reliability == "leave_one_out":
-        judges = leave_one_out_similarities(vectors, labels, groups, sums)
+        judges = leave_one_out_similarities(vectors, labels, n_classes, groups)
+    elif options.reliability == "resubstitution":
+        judges = similarities(vectors, mu)
+    elif holdout is not None:
+        judges, labels = similarities(holdout[0], mu), holdout[1]
     else:
-        if options.reliability == "holdout":
-            if holdout is None:
-                raise DataError("reliability 'holdout' needs held-out clips; give some, or use 'leave_one_out'.")
-            vectors, labels = holdout
-        judges = plain_similarities(vectors, sums.centroids())
-    r, judged = mean_reliability(judges, labels, n_classes, options, shape=tuple(vectors.shape[1:3]))
-    r = shrink(r, sums.count, options.shrinkage)
-    return Fitted(sums.centroids(), r, head_weights(r, options), judged)
+        raise DataError("reliability 'holdout' needs held-out clips; give some, or use 'leave_one_out'.")
+    r, judged = mean_reliability(judges, labels, mu.shape[1:3], n_classes, options)
+    r = shrink(r, judged, options.shrinkage)
+    return Fitted(mu, r, head_weights(r, options), judged)
 
 
 def scores(vectors: Tensor, centroids: Tensor, weights: Tensor, tau: float) -> Tensor:
     """Reliability-weighted soft votes s (Q, C) = sum over heads of w p (step 7). Not normalised over classes: no probabilities."""
-    votes = [(posteriors(sims, tau) * weights).sum((1, 2)) for _, sims in plain_similarities(vectors, centroids)]
-    return torch.cat(votes) if votes else torch.zeros(0, weights.shape[-1])
+    w = weights.flatten(0, 1)  # (L * H, C)
+    votes = torch.zeros(len(vectors), w.shape[1])
+    for vote, rows in zip(votes.split(CHUNK_ROWS), vectors.split(CHUNK_ROWS), strict=True):
+        for heads, sims in similarities(rows, centroids):
+            vote += torch.einsum("hqc,hc->qc", posteriors(sims, tau), w[heads])
+    return votes
 
 
 def contributions(vectors: Tensor, centroids: Tensor, weights: Tensor, tau: float) -> Tensor:
     """Every head's part of the score, (Q, L, H, C): summed over L and H it is `scores`."""
-    return posteriors(similarities(vectors, centroids), tau) * weights
+    L, H, C = weights.shape
+    p = torch.cat([posteriors(sims, tau) for _, sims in similarities(vectors, centroids)])
+    return p.view(L, H, len(vectors), C).permute(2, 0, 1, 3) * weights
 
 
 # Step 1: centroids, and cosines to them ------------------------------------------------------------------------------------
@@ -95,58 +92,59 @@ def unit(x: Tensor) -> Tensor:
     return F.normalize(x.float(), dim=-1)
 
 
-def class_sums(vectors: Tensor, labels: Tensor, n_classes: int) -> ClassSums:
-    """Sums the raw vectors (N, L, H, D) of each class."""
+def class_centroids(vectors: Tensor, labels: Tensor, n_classes: int) -> Tensor:
+    """Centroids mu (C, L, H, D): the mean of a class's raw vectors (N, L, H, D), then of unit length per head."""
     if n_classes < 2:
         raise DataError(f"found {n_classes} class; add clips of at least one more class, two are the least that can be told apart.")
-    count = torch.bincount(labels, minlength=n_classes)
-    if (empty := (count == 0).nonzero().flatten()).numel():
+    if (empty := (torch.bincount(labels, minlength=n_classes) == 0).nonzero().flatten()).numel():
         raise DataError(f"class number {int(empty[0])} has no clip; add at least one clip or remove the class.")
-    total = torch.zeros(n_classes, *vectors.shape[1:], dtype=torch.float32)
-    for index in chunks(vectors, n_classes):
-        total.index_add_(0, labels[index], vectors[index].float())
-    if not torch.isfinite(total).all():
+    mu = torch.cat([unit(class_totals(x, labels, n_classes)) for _, x in heads_first(vectors, n_classes)])
+    if not torch.isfinite(mu).all():
         raise DataError("the head vectors hold NaN or infinite values; extract them again, in float32 if they were in float16.")
-    return ClassSums(total, count)
+    return mu.unflatten(0, vectors.shape[1:3]).permute(2, 0, 1, 3).contiguous()
 
 
-def similarities(vectors: Tensor, centroids: Tensor) -> Tensor:
-    """Cosines (Q, L, H, C) of raw vectors (Q, L, H, D) with unit centroids (C, L, H, D)."""
-    return torch.einsum("qlhd,clhd->qlhc", unit(vectors), centroids)
+def class_totals(x: Tensor, labels: Tensor, n_classes: int) -> Tensor:
+    """Sums (heads, C, D) of each class's raw vectors x (heads, N, D); the sum and the mean have the same direction."""
+    return one_hot(labels, n_classes).T @ x
 
 
-def plain_similarities(vectors: Tensor, centroids: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yields (index, cosines) a chunk of queries at a time."""
-    for index in chunks(vectors, len(centroids)):
-        yield index, similarities(vectors[index], centroids)
+def similarities(vectors: Tensor, centroids: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yields (heads, cosines (heads, Q, C)) of raw vectors (Q, L, H, D) with unit centroids (C, L, H, D)."""
+    mu = centroids.flatten(1, 2).transpose(0, 1)  # (L * H, C, D)
+    for heads, x in heads_first(vectors, len(centroids)):
+        yield heads, unit(x) @ mu[heads].transpose(1, 2)
 
 
-def leave_one_out_similarities(vectors: Tensor, labels: Tensor, groups: Tensor, sums: ClassSums) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yields (index, cosines) with each clip's whole group taken out of the centroids it is compared with.
+def leave_one_out_similarities(
+    vectors: Tensor, labels: Tensor, n_classes: int, groups: Tensor | None = None
+) -> Iterator[tuple[slice, Tensor]]:
+    """Yields (heads, cosines (heads, N, C)) with each clip's whole group taken out of the centroids it is compared with.
 
     Closed form on raw sums, mu^-g = sum_c - sum_g: exactly the centroids of a refit without the group. A class that the
     group leaves empty gets the cosine -inf, and so the posterior 0.
     """
-    centroids = sums.centroids()
-    for index in group_chunks(vectors, groups, len(centroids)):
-        x, sims = vectors[index].float(), similarities(vectors[index], centroids)
-        # One row for each class that a group has clips in: what leaving the group out takes from that class.
-        part, part_of = torch.unique(torch.stack([groups[index], labels[index]]), dim=1, return_inverse=True)
-        part_sum = torch.zeros(part.shape[1], *x.shape[1:]).index_add_(0, part_of, x)
-        left = sums.count[part[1]] - torch.bincount(part_of)
-        remainder = unit(sums.total[part[1]] - part_sum)
-        clip, row = (groups[index][:, None] == part[0]).nonzero(as_tuple=True)
-        cosine = torch.einsum("elhd,elhd->elh", unit(x)[clip], remainder[row])
-        cosine[left[row] == 0] = -torch.inf
-        sims[clip, :, :, part[1, row]] = cosine
-        yield index, sims
+    groups = torch.arange(len(labels)) if groups is None else groups
+    # A part is what one group adds to one class; clips (entries) are compared with the class without the part.
+    parts, part_of = torch.unique(torch.stack([groups, labels]), dim=1, return_inverse=True)
+    of_class = parts[1]
+    emptied = torch.bincount(labels, minlength=n_classes)[of_class] == torch.bincount(part_of)
+    clip, part = (groups[:, None] == parts[0]).nonzero(as_tuple=True)
+    for heads, x in heads_first(vectors, n_classes):
+        total, directions = class_totals(x, labels, n_classes), unit(x)
+        part_sum = torch.zeros(len(x), len(of_class), x.shape[-1]).index_add_(1, part_of, x)
+        remainder = unit(total[:, of_class] - part_sum)
+        cosine = torch.linalg.vecdot(directions[:, clip], remainder[:, part])
+        sims = directions @ unit(total).transpose(1, 2)
+        sims[:, clip, of_class[part]] = cosine.masked_fill(emptied[part], -torch.inf)
+        yield heads, sims
 
 
 # Step 2: posteriors --------------------------------------------------------------------------------------------------------
 
 
 def posteriors(sims: Tensor, tau: float) -> Tensor:
-    """Class posteriors of every head on its own, p (Q, L, H, C) = softmax over C of cosine / tau."""
+    """Class posteriors of every head on its own, p (heads, Q, C) = softmax over C of cosine / tau."""
     return torch.softmax(sims / tau, dim=-1)
 
 
@@ -154,12 +152,12 @@ def posteriors(sims: Tensor, tau: float) -> Tensor:
 
 
 def reliability_values(p: Tensor, labels: Tensor, scheme: Scheme) -> Tensor:
-    """How right each head was about each clip, (n, L, H), from posteriors p (n, L, H, C) and the true classes (n,).
+    """How right each head was about each clip, (heads, N), from posteriors p (heads, N, C) and the true classes (N,).
 
     margin_clamped: max(0, p_true - best other), clamped per clip (the paper's choice); margin: the same without the clamp;
     probability: p_true; brier: 2 p_true - sum of p^2.
     """
-    truth = labels[:, None, None, None].expand(*p.shape[:3], 1)
+    truth = labels.expand(p.shape[:2]).unsqueeze(-1)
     p_true = p.gather(-1, truth).squeeze(-1)
     if scheme == "probability":
         return p_true
@@ -170,25 +168,25 @@ def reliability_values(p: Tensor, labels: Tensor, scheme: Scheme) -> Tensor:
 
 
 def mean_reliability(
-    judges: Iterator[tuple[Tensor, Tensor]], labels: Tensor, n_classes: int, options: FitOptions, shape: tuple[int, ...]
+    judges: Iterator[tuple[slice, Tensor]], labels: Tensor, shape: torch.Size, n_classes: int, options: FitOptions
 ) -> tuple[Tensor, Tensor]:
     """Reliability r (L, H, C), the class means of `reliability_values`, and how many clips judged each class (C,).
 
     A clip whose own class is empty without it can't judge; a class that nobody judged has reliability 0 on every head.
     """
-    total, judged = torch.zeros(n_classes, *shape), torch.zeros(n_classes)
-    for index, sims in judges:
-        own = sims[torch.arange(len(index)), 0, 0, labels[index]]
-        can_judge = ~torch.isneginf(own)
-        truth = labels[index][can_judge]
-        total.index_add_(0, truth, reliability_values(posteriors(sims[can_judge], options.tau), truth, options.scheme))
-        judged.index_add_(0, truth, torch.ones(len(truth)))
-    return (total / judged.clamp_min(1)[:, None, None]).permute(1, 2, 0).contiguous(), judged.long()
+    r, judged = [], torch.zeros(n_classes, dtype=torch.long)
+    for _, sims in judges:
+        able = ~torch.isneginf(sims[0, torch.arange(len(labels)), labels])
+        truth = labels[able]
+        judged = torch.bincount(truth, minlength=n_classes)
+        values = reliability_values(posteriors(sims[:, able], options.tau), truth, options.scheme)
+        r.append(values @ one_hot(truth, n_classes) / judged.clamp_min(1))
+    return torch.cat(r).view(*shape, n_classes), judged
 
 
 def shrink(r: Tensor, count: Tensor, alpha: float) -> Tensor:
-    """Pulls r (L, H, C) towards its mean over heads: n/(n + alpha) r + alpha/(n + alpha) mean(r), n clips in the class."""
-    keep = count / (count + alpha)
+    """Pulls r (L, H, C) towards its mean over heads: n/(n + alpha) r + alpha/(n + alpha) mean(r), n judging clips."""
+    keep = count / (count + alpha) if alpha else torch.ones(len(count))
     return keep * r + (1 - keep) * r.mean((0, 1))
 
 
@@ -218,26 +216,16 @@ def head_weights(r: Tensor, options: FitOptions) -> Tensor:
 # Chunks ----------------------------------------------------------------------------------------------------------------------
 
 
-def rows_per_chunk(vectors: Tensor, n_classes: int) -> int:
-    """How many rows keep a (rows, L, H, max(C, D)) temporary within CHUNK_ELEMENTS."""
-    _, L, H, D = vectors.shape
-    return max(1, CHUNK_ELEMENTS // (L * H * max(D, n_classes)))
+def heads_first(vectors: Tensor, n_classes: int) -> Iterator[tuple[slice, Tensor]]:
+    """Yields (heads, x (heads, N, D) float32): a few of the L * H heads of vectors (N, L, H, D) at a time."""
+    flat = vectors.flatten(1, 2)
+    N, count, D = flat.shape
+    step = max(1, CHUNK_ELEMENTS // max(1, N * max(D, n_classes)))
+    for start in range(0, count, step):
+        heads = slice(start, min(start + step, count))
+        yield heads, flat[:, heads].transpose(0, 1).contiguous().float()
 
 
-def chunks(vectors: Tensor, n_classes: int) -> Iterator[Tensor]:
-    """Row numbers of consecutive chunks of vectors (N, L, H, D)."""
-    yield from torch.arange(len(vectors)).split(rows_per_chunk(vectors, n_classes))
-
-
-def group_chunks(vectors: Tensor, groups: Tensor, n_classes: int) -> Iterator[Tensor]:
-    """Row numbers of chunks that hold whole groups; a group larger than a chunk is a chunk of its own."""
-    limit = rows_per_chunk(vectors, n_classes)
-    order = torch.argsort(groups, stable=True)
-    sizes = torch.unique_consecutive(groups[order], return_counts=True)[1].tolist()
-    start = end = 0
-    for size in sizes:
-        if end > start and end + size - start > limit:
-            yield order[start:end]
-            start = end
-        end += size
-    yield order[start:end]
+def one_hot(labels: Tensor, n_classes: int) -> Tensor:
+    """Indicator matrix (N, C) in float32."""
+    return F.one_hot(labels, n_classes).float()

@@ -7,7 +7,7 @@ without any neural network can be put on the same ladder.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -94,24 +94,22 @@ def best_head(support: Support) -> Scorer:
 
 def sav(support: Support) -> Scorer:
     """Sparse attention vectors (arXiv 2412.00142): the 20 heads most accurate on the support clips, by majority vote."""
-    centroids = algorithm.class_sums(support.vectors, support.labels, support.n_classes).centroids()
-    hits = torch.zeros(support.vectors.shape[1:3])
-    for index, sims in algorithm.plain_similarities(support.vectors, centroids):
-        hits += (sims.argmax(-1) == support.labels[index, None, None]).sum(0)
-    chosen = hits.flatten().topk(min(SAV_HEADS, hits.numel())).indices
+    centroids = algorithm.class_centroids(support.vectors, support.labels, support.n_classes)
+    hits = _hits(algorithm.similarities(support.vectors, centroids), support.labels)
+    chosen = hits.topk(min(SAV_HEADS, len(hits))).indices
     picked = centroids.flatten(1, 2)[:, chosen, None]  # (C, heads, 1, D)
 
     def score(vectors: Tensor) -> Tensor:
-        votes = algorithm.similarities(vectors.flatten(1, 2)[:, chosen, None], picked).argmax(-1).flatten(1)
-        return torch.nn.functional.one_hot(votes, support.n_classes).float().mean(1)
+        voters = vectors.flatten(1, 2)[:, chosen, None]
+        votes = torch.cat([sims.argmax(-1) for _, sims in algorithm.similarities(voters, picked)])  # (heads, Q)
+        return torch.nn.functional.one_hot(votes, support.n_classes).float().mean(0)
 
     return score
 
 
 def concatenated(support: Support) -> Scorer:
     """Nearest class centroid of all heads concatenated, each head of unit length."""
-    centroids = algorithm.class_sums(algorithm.unit(support.vectors), support.labels, support.n_classes).total
-    directions = algorithm.unit(centroids.flatten(1))
+    directions = algorithm.unit(algorithm.one_hot(support.labels, support.n_classes).T @ algorithm.unit(support.vectors).flatten(1))
     return lambda vectors: 1 + algorithm.unit(algorithm.unit(vectors).flatten(1)) @ directions.T
 
 
@@ -167,15 +165,17 @@ def _reliability(support: Support, **changes: Any) -> Tensor:
 def _vote_with(support: Support, raw: Tensor) -> Scorer:
     """Soft vote with weights (L, H, C) made to sum to 1 over heads; a column that is zero everywhere becomes uniform."""
     raw = torch.where(raw.sum((0, 1)) > 0, raw, 1.0)
-    centroids = algorithm.class_sums(support.vectors, support.labels, support.n_classes).centroids()
+    centroids = algorithm.class_centroids(support.vectors, support.labels, support.n_classes)
     weights = raw / raw.sum((0, 1))
     return lambda vectors: algorithm.scores(vectors, centroids, weights, support.options.tau)
 
 
 def _head_accuracy(support: Support) -> Tensor:
     """Leave-one-out accuracy (L, H) of every head on its own."""
-    sums = algorithm.class_sums(support.vectors, support.labels, support.n_classes)
-    hits = torch.zeros(support.vectors.shape[1:3])
-    for index, sims in algorithm.leave_one_out_similarities(support.vectors, support.labels, support.groups, sums):
-        hits += (sims.argmax(-1) == support.labels[index, None, None]).sum(0)
-    return hits / len(support.labels)
+    judges = algorithm.leave_one_out_similarities(support.vectors, support.labels, support.n_classes, support.groups)
+    return _hits(judges, support.labels).view(support.vectors.shape[1:3]) / len(support.labels)
+
+
+def _hits(judges: Iterator[tuple[slice, Tensor]], labels: Tensor) -> Tensor:
+    """How many clips each head alone gets right, (L * H,)."""
+    return torch.cat([(sims.argmax(-1) == labels).sum(1) for _, sims in judges])

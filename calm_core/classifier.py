@@ -164,6 +164,8 @@ class CalmClassifier:
         """
         rows = self._checked(vectors, groups)
         per_row = algorithm.scores(torch.from_numpy(rows.values), self.centroids, self.weights, self.options.tau).numpy()
+        if not np.isfinite(per_row).all():  # looked for here, for the scores are far fewer than the vectors
+            raise DataError("the head vectors hold NaN or infinite values; extract them again, in float32 if they were in float16.")
         scores = mean_by_group(per_row, rows.clip_of_row)
         probabilities = None if self.temperature is None else confidence.probabilities(scores, self.temperature)
         return Prediction(self.class_names, scores, probabilities, self.calibration_note)
@@ -247,18 +249,21 @@ class CalmClassifier:
                 f"the vectors have (layers, heads, head_dim) {rows.shape[1:]}, the classifier {tuple(self.centroids.shape[1:])}; "
                 "extract them with the backbone that the classifier was fitted with."
             )
-        if not np.isfinite(rows.values).all():
-            raise DataError("the head vectors hold NaN or infinite values; extract them again, in float32 if they were in float16.")
         return rows
 
 
 def as_head_vectors(vectors: Vectors, groups: Sequence[Any] | None) -> HeadVectors:
-    """Any accepted form of vectors as HeadVectors; groups are numbered in the order in which they first appear."""
+    """Any accepted form of vectors as HeadVectors, without a copy where that can be; groups are numbered as they first appear."""
     if isinstance(vectors, HeadVectors):
         if groups is not None:
             raise DataError("these vectors already know their clips; leave out groups, or pass np.asarray(vectors) with your own.")
         return vectors
-    array = vectors.detach().to("cpu", torch.float32).numpy() if isinstance(vectors, Tensor) else np.asarray(vectors, dtype=np.float32)
+    if isinstance(vectors, Tensor):
+        vectors = vectors.detach().cpu()
+        vectors = (vectors.float() if vectors.dtype == torch.bfloat16 else vectors).numpy()  # NumPy has no bfloat16
+    array = np.asarray(vectors)
+    if array.dtype not in (np.float16, np.float32):
+        array = array.astype(np.float32)
     if groups is None:
         return HeadVectors(array, np.arange(len(array)))
     number = {group: i for i, group in enumerate(dict.fromkeys(groups))}

@@ -161,7 +161,7 @@ def confidence_bars(class_names: Sequence[str], values: ArrayLike | None, *, kin
     rest = np.setdiff1d(order, shown)
     percent = kind == "confidence"
     lengths = _compact(v[shown])
-    text = [_percent(v[c]) if percent else f"{v[c]:.3g}" for c in shown]
+    text = [_percent(v[c]) if percent else _score(v[c]) for c in shown]
     told = "This clip is <b>{}</b><br>with a confidence of {}." if percent else "<b>{}</b> has the score {},<br>which is no probability."
     hover = [told.format(_wrapped(class_names[c], 40), amount) for c, amount in zip(shown, text, strict=True)]
     colours = [ACCENT if c == highlight else QUIET for c in shown]
@@ -183,7 +183,7 @@ def confidence_bars(class_names: Sequence[str], values: ArrayLike | None, *, kin
     top = 1.0 if percent else max(lengths) or 1.0
     title = "confidence" if percent else "score (not a probability)"
     if len(rest):
-        amount = f"share {_percent(v[rest].sum())}" if percent else f"score {v[rest].max():.3g} at most"
+        amount = f"share {_percent(v[rest].sum())}" if percent else f"score {_score(v[rest].max())} at most"
         title += f"<br>{len(rest)} more {'class' if len(rest) == 1 else 'classes'} {amount}"
     figure.update_xaxes(_grid_axis(title), range=[min(0.0, float(v.min())), top])
     figure.update_xaxes(_PERCENT_TICKS if percent else {"nticks": 4, "tickangle": 0})
@@ -445,8 +445,8 @@ def _intervals(
     return figure
 
 
-def _axis_title(text: str | None) -> dict[str, Any]:
-    return {"text": text, "standoff": 18, "font_size": 12}
+def _axis_title(text: str | None, standoff: int = 18) -> dict[str, Any]:
+    return {"text": text, "standoff": standoff, "font_size": 12}
 
 
 def _framed_axis(title: str | None) -> dict[str, Any]:
@@ -465,7 +465,7 @@ def _count_axis(n: int, title: str | None, ticks_at_most: int = 8) -> dict[str, 
 
 def _grid_axis(title: str) -> dict[str, Any]:
     return {
-        "title": _axis_title(title),
+        "title": _axis_title(title, standoff=8),
         "gridcolor": GRID,
         "zeroline": False,
         "ticks": "",
@@ -538,7 +538,7 @@ def _cell_texts(values: Array) -> list[list[str]]:
     """Values without the leading zero, to fit narrow cells (.41, -.07), with two digits of the largest."""
     largest = np.abs(values[np.isfinite(values)]).max(initial=0.0)
     decimals = min(max(1 - math.floor(math.log10(largest)), 2), 4) if largest > 0 else 0
-    texts = [[f"{value:.{decimals}f}" if np.isfinite(value) else "" for value in row] for row in values]
+    texts = [[f"{round(value, decimals) + 0.0:.{decimals}f}" if np.isfinite(value) else "" for value in row] for row in values]
     return [[text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text for text in row] for row in texts]
 
 
@@ -546,6 +546,10 @@ def _percent(share: float) -> str:
     if not math.isfinite(share):
         return "unknown"
     return "&lt;1%" if 0 < share < 0.005 else f"{share:.0%}"
+
+
+def _score(value: float) -> str:
+    return "&lt;0.0001" if 0 < value < 1e-4 else f"{value:.3g}"
 
 
 def _clips(n: float) -> str:

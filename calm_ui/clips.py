@@ -22,14 +22,14 @@ from .session import Desk
 def build_clips(page: Page, demo: gr.Blocks) -> None:
     """Builds the tab inside the current context."""
     desk = page.desk
-    with gr.Row(equal_height=True):
+    with gr.Row():
         with gr.Column(min_width=320):
             gr.Markdown("### Class folders")
             folders = folder_drop(elem_id="clips-folder")
         with gr.Column(min_width=320):
             gr.Markdown("### ZIP, or audio with a table")
             files = gr.File(
-                label="A ZIP of class folders, or audio files together with a CSV (file_name,label)",
+                label="ZIP of class folders, or audio with a CSV (file_name,label)",
                 file_count="multiple",
                 file_types=[".zip", ".csv", ".tsv", *AUDIO_TYPES],
                 height=150,
@@ -65,8 +65,8 @@ def build_clips(page: Page, demo: gr.Blocks) -> None:
     )
     with gr.Column(visible=False, elem_id="clips-chosen") as detail:
         title = gr.HTML(elem_id="clips-chosen-title")
-        player = gr.Audio(label="Listen", interactive=False, elem_id="clips-player")
-        spectrum = gr.Plot(label="Spectrogram", elem_id="clips-spectrogram")
+        player = gr.Audio(label="Listen", interactive=False, buttons=["download"], elem_id="clips-player")
+        spectrum = gr.Plot(show_label=False, elem_id="clips-spectrogram")
         remove = gr.Button("Remove this clip", size="sm", elem_id="clips-remove")
     with gr.Accordion("Ignored files", open=False, visible=False, elem_id="clips-ignored") as ignored:
         ignored_table = gr.Dataframe(headers=["file", "why"], interactive=False, wrap=True, max_height=300, show_label=False)
@@ -78,7 +78,7 @@ def build_clips(page: Page, demo: gr.Blocks) -> None:
         with Job(lambda progress, _: desk.add(read, lambda old, new: page.studio.add(old, new, progress=progress))) as job:
             for step in job:
                 yield gr.skip(), words.progress(words.checking_text(step))
-            yield job.result(), words.progress(words.added(before, desk.session.workspace))
+            yield job.result().touched(), words.progress(words.added(before, desk.session.workspace))
 
     @told
     def add_folders(desk: Desk, value: Any) -> Iterator[tuple[Any, str]]:
@@ -125,10 +125,10 @@ def build_clips(page: Page, demo: gr.Blocks) -> None:
     @told
     def remove_clip(desk: Desk, clip: Clip) -> tuple[Desk, str]:
         desk.change(lambda now: replace(now, workspace=now.workspace.without(clip)))
-        return desk, words.progress(f"Removed {clip.name}.")
+        return desk.touched(), words.progress(f"Removed {clip.name}.")
 
     def start_over(desk: Desk) -> tuple[Desk, str]:
-        return desk.clear(), words.progress("All your clips are deleted from this server.")
+        return desk.clear().touched(), words.progress("All your clips are deleted from this server.")
 
     outputs = [desk, status]
     ways_in = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from calm_core.backbones import BackboneRow, backbone_row, offered, resolve_device
+from calm_core.backbones import DEFAULT_BACKBONE, BackboneRow, backbone_row, offered, resolve_device
 
 from . import words
 from .page import LIGHT, Page
@@ -18,22 +18,27 @@ _NAME = """
 
 def build_backbone(default: str) -> gr.Dropdown:
     """The name of the page and the choice of the backbone."""
-    gr.HTML(_NAME, elem_id="calm-name")
     rows = [*offered(), *([] if default in {row.id for row in offered()} else [backbone_row(default)])]
     with gr.Row(equal_height=False):
+        gr.HTML(_NAME, elem_id="calm-name", min_width=300)
         return gr.Dropdown(
             choices=[(_choice(row), row.id) for row in rows],
             value=default,
             label="Backbone: the model that listens",
             info="The embedded one runs anywhere. A larger one is downloaded on first use and hears more, but needs a GPU.",
             filterable=False,
+            min_width=300,
             elem_id="backbone",
         )
 
 
-def build_status(page: Page, demo: gr.Blocks) -> None:
-    """The line that is always in sight; it follows the backbone and the visitor's desk."""
-    status = gr.HTML(words.status_line(backbone_row(page.backbone.value), resolve_device(), Session()), elem_id="status-line")
+def build_status() -> gr.HTML:
+    """The line that is always in sight."""
+    return gr.HTML(words.status_line(backbone_row(DEFAULT_BACKBONE), resolve_device(), Session()), elem_id="status-line")
+
+
+def follow_status(status: gr.HTML, page: Page, demo: gr.Blocks) -> None:
+    """Keeps the line up to date with the backbone and the visitor's desk."""
 
     def show(desk: Desk, backbone: str) -> str:
         return words.status_line(backbone_row(backbone), resolve_device(), desk.session)

@@ -104,9 +104,9 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
                 for step in job:
                     yield gr.skip(), gr.skip(), words.progress(words.step_text(step))
                 learned = job.result()
-                yield desk.computed(job.seconds), Current(learned, "clips"), words.progress(words.learned(learned))
+                yield desk.computed(job.seconds).touched(), Current(learned, "clips"), words.progress(words.learned(learned))
         except Cancelled as stopped:
-            yield desk.computed(job.seconds), gr.skip(), words.progress(words.stopped(stopped))
+            yield desk.computed(job.seconds).touched(), gr.skip(), words.progress(words.stopped(stopped))
 
     def controls(desk: Desk, current: Current | None, backbone: str) -> list[Any]:
         workspace, busy = desk.session.workspace, desk.jobs.busy
@@ -143,13 +143,9 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     done = asked.then(learn, inputs, [desk, current, status], **COMPUTE)
     done.failure(lambda: "", None, status, **AT_ONCE)
     enabled = [button, cancel, hint, notice]
-    gr.on(
-        [demo.load, desk.change, current.change, page.backbone.change, done.then],
-        controls,
-        [desk, current, page.backbone],
-        enabled,
-        **LIGHT,
-    )
+    followed = [desk, current, page.backbone]
+    gr.on([demo.load, desk.change, current.change, page.backbone.change], controls, followed, enabled, **LIGHT)
+    done.then(controls, followed, enabled, **LIGHT)
     cancel.click(lambda desk: desk.jobs.cancel(), desk, None, **AT_ONCE)
     shown = [nothing, result, headline, warnings, by_class, mixups, class_table, ladder_table, ladder, download]
     gr.on([demo.load, current.change], show, [desk, current], shown, **LIGHT)

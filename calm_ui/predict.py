@@ -56,12 +56,12 @@ def build_predict(page: Page, tab: LearnTab, demo: gr.Blocks) -> None:
         sentence = gr.HTML(elem_id="predict-sentence")
         with gr.Row():
             with gr.Column(min_width=320):
-                player = gr.Audio(label="Listen", interactive=False, elem_id="predict-player")
-                spectrum = gr.Plot(label="Spectrogram", elem_id="predict-spectrogram")
+                player = gr.Audio(label="Listen", interactive=False, buttons=["download"], elem_id="predict-player")
+                spectrum = gr.Plot(show_label=False, elem_id="predict-spectrogram")
             with gr.Column(min_width=320):
-                bars = gr.Plot(label="Classes", elem_id="predict-bars")
-                which = gr.Dropdown([], label="Which heads voted for", filterable=False, elem_id="predict-class")
-                votes = gr.Plot(label="What each head added to the score", elem_id="predict-heatmap")
+                bars = gr.Plot(show_label=False, elem_id="predict-bars")
+                which = gr.Dropdown([], label="Which heads spoke for the class", filterable=False, elem_id="predict-class")
+                votes = gr.Plot(show_label=False, elem_id="predict-heatmap")
                 caption = gr.HTML(elem_id="predict-caption", elem_classes="calm-caption")
         with gr.Row(equal_height=False, elem_id="predict-correction"):
             right = gr.Dropdown(
@@ -105,9 +105,9 @@ def build_predict(page: Page, tab: LearnTab, demo: gr.Blocks) -> None:
                 found = job.result()
                 if old is not None and old.folder not in (None, found.folder):
                     shutil.rmtree(old.folder, ignore_errors=True)
-                yield desk.computed(job.seconds), found, ""
+                yield desk.computed(job.seconds).touched(), found, ""
         except Cancelled as stopped:
-            yield desk.computed(job.seconds), gr.skip(), words.progress(words.stopped(stopped))
+            yield desk.computed(job.seconds).touched(), gr.skip(), words.progress(words.stopped(stopped))
 
     @told
     def predict(
@@ -132,7 +132,7 @@ def build_predict(page: Page, tab: LearnTab, demo: gr.Blocks) -> None:
         added = desk.session.workspace.checks[-1]
         if not added.usable:
             raise DataError(f"{added.reason} Remove what is wrong in the tab Clips, then learn again.")
-        return desk, words.progress(f"added {added.clip.name}; learning again …")
+        return desk.touched(), words.progress(f"added {added.clip.name}; learning again …")
 
     def controls(desk: Desk, current: Current | None, backbone: str, answers: Answers | None) -> list[Any]:
         why, busy = words.wrong_backbone(current, backbone), desk.jobs.busy
@@ -159,25 +159,20 @@ def build_predict(page: Page, tab: LearnTab, demo: gr.Blocks) -> None:
         row, names = answers.rows[number], answers.class_names
         file = gr.update(value=None if row.error else str(row.path), visible=not row.error)
         if row.error:
-            gone = gr.update(visible=False)
-            return [
-                words.answer(row, names),
-                file,
-                figures.empty("This clip can't be read, so there is no picture of it."),
-                gone,
-                gone,
-                gone,
-                "",
-            ]
-        values, kind = (row.scores, "score") if row.probabilities is None else (row.probabilities, "confidence")
-        chart = figures.confidence_bars(names, values, kind=kind, highlight=names.index(row.label))
+            gone, why = gr.update(visible=False), figures.empty("This clip can't be used, so there is no picture of it.")
+            return [words.answer(row, names), file, why, gone, gone, gone, ""]
+        best = names.index(row.label)
+        if row.probabilities is None:
+            chart = figures.confidence_bars(names, row.scores, kind="score", highlight=best)
+        else:
+            chart = figures.confidence_bars(names, row.probabilities, kind="confidence", highlight=best)
         choice = gr.update(choices=list(names), value=row.label, visible=True)
         pictures = [picture(row.path), gr.update(value=chart, visible=True), choice, *heads_of(answers, number, row.label)]
         return [words.answer(row, names), file, *pictures]
 
     def heads_of(answers: Answers, number: int, label: str) -> list[Any]:
         row, names = answers.rows[number], answers.class_names
-        title = f"share of the score of ‘{label}’, by head"
+        title = f"what each head added to the score of ‘{label}’"
         best = figures.reliability_table(row.contributions, row.contributions, names, top=TOP_HEADS)
         figure = figures.contribution_map(row.contributions[:, :, names.index(label)], title)
         return [gr.update(value=figure, visible=True), words.vote_caption(best[best["class"] == label], label)]

@@ -73,12 +73,13 @@ class Desk:
     """A visitor's session over time. Reading it gives the latest; changes happen one after another, so that none is lost.
 
     A handler may run for minutes while another one adds clips: that's why the state holds this one object, not copies of a session.
-    `jobs`: at most one learning or predicting job at a time. Gradio takes the hash to see whether a state changed: here it's the version.
+    Gradio compares a state's hash before and after each step of a handler and tells the views when it differs; here the hash is a
+    version, and a handler that changed something hands back `desk.touched()`.
     """
 
     def __init__(self, root: Path) -> None:
         self.session = Session()
-        self.jobs = Slot()
+        self.jobs = Slot()  # at most one learning or predicting job at a time
         self._root = root
         self._version = 0
         self._changing = threading.RLock()
@@ -96,7 +97,11 @@ class Desk:
         """Replaces the session by `change(session)`; others wait. An exception leaves it as it was."""
         with self._changing:
             self.session = change(self.session)
-            self._version += 1
+        return self
+
+    def touched(self) -> Self:
+        """This desk, as an output of a handler: the views look at it again. Only for the handler itself, not for a job's thread."""
+        self._version += 1
         return self
 
     def computed(self, seconds: float) -> Self:

@@ -79,6 +79,8 @@ def step_text(step: Step) -> str:
     if step.done == 0:
         return f"{step.what} …"
     left = f", about {duration(step.seconds_left)} left" if step.seconds_left is not None else ""
+    if step.what.startswith("comparing"):  # counts methods, not clips
+        return f"{step.what} ({step.done}/{step.total}){left}"
     return f"{step.done}/{count(step.total, 'clip')}, {step.what}{left}"
 
 
@@ -88,7 +90,11 @@ def checking_text(step: Step) -> str:
 
 
 def progress(text: str) -> str:
-    return f"<p>{esc(text)}</p>" if text else ""
+    return f'<p role="status">{esc(capital(text))}</p>' if text else ""
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def notice(text: str, kind: str = "info") -> str:
@@ -97,7 +103,7 @@ def notice(text: str, kind: str = "info") -> str:
 
 
 def bullets(lines: Iterable[str], kind: str = "info") -> str:
-    items = "".join(f"<li>{esc(line[:1].upper() + line[1:])}</li>" for line in lines)
+    items = "".join(f"<li>{esc(capital(line))}</li>" for line in lines)
     return f'<ul class="calm-notice calm-{kind}">{items}</ul>' if items else ""
 
 
@@ -190,6 +196,8 @@ def clip_title(check: ClipCheck) -> str:
 
 def learn_label(workspace: Workspace) -> str:
     classes = len(set(workspace.labels))
+    if not classes:
+        return "Learn"
     return f"Learn from {count(len(workspace.usable), 'clip')} of {count(classes, 'class', 'classes')}"
 
 
@@ -203,8 +211,7 @@ def learn_hint(workspace: Workspace) -> str:
 
 
 def how_measured(learned: Learned) -> str:
-    how = learned.model.held_out.how
-    return how[:1].upper() + how[1:]
+    return capital(learned.model.held_out.how)
 
 
 def headline(current: Current) -> str:
@@ -212,7 +219,7 @@ def headline(current: Current) -> str:
     found, classes = learned.accuracy, len(learned.model.class_names)
     figure = re.sub(r"(?<=\d)%", " %", str(found))
     source = {
-        "clips": f"Learned in {duration(learned.seconds)} with “{backbone_title(current.backbone)}”.",
+        "clips": f"It was learned with “{backbone_title(current.backbone)}”.",
         "file": f"Loaded from a file; it was learned with “{backbone_title(current.backbone)}”.",
         "example": "This is the example classifier that the page opens with, not one of yours.",
     }[current.source]
@@ -318,7 +325,7 @@ def answer(row: ClipPrediction, class_names: Sequence[str]) -> str:
 def asked(current: Current | None) -> str:
     """Which classifier is going to answer."""
     if current is None:
-        return notice("No classifier yet: learn from your clips in the tab Learn, or open a saved classifier there.", "empty")
+        return notice("There is no classifier to ask yet: learn from your clips in the tab Learn, or open a saved one there.")
     return f'<p class="calm-caption">Answers come from {esc(classes_of(current))}.</p>'
 
 

@@ -118,10 +118,10 @@ def test_resubstitution_with_one_clip_is_its_own_judge() -> None:
 def test_holdout_judges_with_other_clips() -> None:
     x, y = random_case(n=18)
     fitted = algorithm.fit(x[:9], y[:9], 3, FitOptions(reliability="holdout"), holdout=(x[9:], y[9:]))
-    p = algorithm.posteriors(algorithm.similarities(x[9:], fitted.centroids), TAU)
+    p = torch.cat([algorithm.posteriors(sims, TAU) for _, sims in algorithm.similarities(x[9:], fitted.centroids)])
     values = algorithm.reliability_values(p, y[9:], "margin_clamped")
     for c in range(3):
-        np.testing.assert_allclose(fitted.reliability[..., c], values[y[9:] == c].mean(0), atol=1e-6)
+        np.testing.assert_allclose(fitted.reliability[..., c].flatten(), values[:, y[9:] == c].mean(1), atol=1e-6)
     with pytest.raises(DataError, match="held-out clips"):
         algorithm.fit(x, y, 3, FitOptions(reliability="holdout"))
 
@@ -153,7 +153,8 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, query = algorithm.fit(x, y, 3, FitOptions(), groups), random_case(5)[0]
     scores = algorithm.scores(query, whole.centroids, whole.weights, TAU)
     monkeypatch.setattr(algorithm, "CHUNK_ELEMENTS", 1)
-    assert algorithm.rows_per_chunk(x, 3) == 1
+    monkeypatch.setattr(algorithm, "CHUNK_ROWS", 7)
+    assert len(list(algorithm.heads_first(x, 3))) == 6
     parts = algorithm.fit(x, y, 3, FitOptions(), groups)
     np.testing.assert_allclose(parts.weights, whole.weights, atol=1e-6)
     np.testing.assert_allclose(algorithm.scores(query, parts.centroids, parts.weights, TAU), scores, atol=1e-6)

@@ -26,6 +26,12 @@ def planted(seed: int = 0, per_class: int = 8, noise: float = 0.3) -> Support:
     return Support(x, y, torch.arange(len(y)), 4, FitOptions(tau=0.1))
 
 
+def posteriors(support: Support) -> torch.Tensor:
+    """(L * H, N, C) at the support's tau."""
+    mu = algorithm.class_centroids(support.vectors, support.labels, support.n_classes)
+    return torch.cat([algorithm.posteriors(sims, support.options.tau) for _, sims in algorithm.similarities(support.vectors, mu)])
+
+
 @pytest.mark.parametrize("rung", LADDER, ids=lambda rung: rung.method)
 def test_every_rung_gives_non_negative_scores_and_beats_chance(rung: Rung) -> None:
     support, test = planted(), planted(seed=1)
@@ -53,19 +59,15 @@ def test_methods_are_unique_and_complete() -> None:
 
 def test_uniform_is_the_mean_of_the_heads_posteriors() -> None:
     support = planted()
-    p = algorithm.posteriors(
-        algorithm.similarities(support.vectors, algorithm.class_sums(support.vectors, support.labels, 4).centroids()), 0.1
-    )
-    torch.testing.assert_close(baselines.uniform(support)(support.vectors), p.mean((1, 2)))
+    p = posteriors(support)
+    torch.testing.assert_close(baselines.uniform(support)(support.vectors), p.mean(0))
 
 
 def test_grw_weights_do_not_depend_on_the_class() -> None:
     support = planted()
     r = algorithm.fit(support.vectors, support.labels, 4, support.options, support.groups).reliability.mean(-1)
-    p = algorithm.posteriors(
-        algorithm.similarities(support.vectors, algorithm.class_sums(support.vectors, support.labels, 4).centroids()), 0.1
-    )
-    torch.testing.assert_close(baselines.grw(support)(support.vectors), (p * (r / r.sum())[..., None]).sum((1, 2)))
+    p = posteriors(support)
+    torch.testing.assert_close(baselines.grw(support)(support.vectors), torch.einsum("hqc,h->qc", p, (r / r.sum()).flatten()))
 
 
 def test_the_probe_equals_plain_logistic_regression() -> None:

@@ -216,6 +216,10 @@ def test_cell_texts_are_narrow(value: float, text: str) -> None:
     assert figures.contribution_map([[value]], "x").data[0].text[0][0] == text
 
 
+def test_cell_texts_know_no_negative_zero() -> None:
+    assert figures.contribution_map([[-1e-9, 0.5]], "x").data[0].text[0][0] == ".00"
+
+
 # Bars ----------------------------------------------------------------------------------------------------------------------
 
 

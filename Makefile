@@ -1,0 +1,53 @@
+# The two commands of the README: `make run` and `make test`. Everything they need they install: Python packages into .venv,
+# and for the browser tests a chromium, where apt-get may be used.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BROWSERS := chromium chromium-browser google-chrome
+
+.PHONY: run test format examples benchmark clean
+
+run: $(VENV)/run.done
+	$(BIN)/python app.py
+
+test: $(VENV)/test.done
+	@$(MAKE) --no-print-directory browser
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+format: $(VENV)/test.done
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The example clips and their precomputed classifier, from our own sound generator and the pocket backbone.
+examples: $(VENV)/run.done
+	$(BIN)/python tools/make_examples.py
+
+benchmark: $(VENV)/run.done
+	$(BIN)/python benchmarks/fit.py
+
+$(VENV)/run.done: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "CALM Studio needs Python 3.11 or newer; say which one: make run PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+$(VENV)/test.done: $(VENV)/run.done pyproject.toml
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@
+
+.PHONY: browser
+browser:
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing chromium for the browser tests"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else \
+	  echo "The browser tests need chromium; install it (Debian, Ubuntu: sudo apt-get install chromium) and run make test again."; exit 1; \
+	fi
+
+clean:
+	rm -rf $(VENV)
