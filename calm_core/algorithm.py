@@ -98,15 +98,19 @@ def class_centroids(vectors: Tensor, labels: Tensor, n_classes: int) -> Tensor:
         raise DataError(f"found {n_classes} class; add clips of at least one more class, two are the least that can be told apart.")
     if (empty := (torch.bincount(labels, minlength=n_classes) == 0).nonzero().flatten()).numel():
         raise DataError(f"class number {int(empty[0])} has no clip; add at least one clip or remove the class.")
-    mu = torch.cat([unit(class_totals(x, labels, n_classes)) for _, x in heads_first(vectors, n_classes)])
+    _, L, H, D = vectors.shape
+    membership = one_hot(labels, n_classes)
+    mu = torch.empty(n_classes, L * H, D)
+    for heads, x in heads_first(vectors, n_classes):
+        mu[:, heads] = unit(class_totals(x, membership)).transpose(0, 1)
     if not torch.isfinite(mu).all():
         raise DataError("the head vectors hold NaN or infinite values; extract them again, in float32 if they were in float16.")
-    return mu.unflatten(0, vectors.shape[1:3]).permute(2, 0, 1, 3).contiguous()
+    return mu.view(n_classes, L, H, D)
 
 
-def class_totals(x: Tensor, labels: Tensor, n_classes: int) -> Tensor:
+def class_totals(x: Tensor, membership: Tensor) -> Tensor:
     """Sums (heads, C, D) of each class's raw vectors x (heads, N, D); the sum and the mean have the same direction."""
-    return one_hot(labels, n_classes).T @ x
+    return membership.T @ x
 
 
 def similarities(vectors: Tensor, centroids: Tensor) -> Iterator[tuple[slice, Tensor]]:
@@ -125,13 +129,14 @@ def leave_one_out_similarities(
     group leaves empty gets the cosine -inf, and so the posterior 0.
     """
     groups = torch.arange(len(labels)) if groups is None else groups
+    membership = one_hot(labels, n_classes)
     # A part is what one group adds to one class; clips (entries) are compared with the class without the part.
     parts, part_of = torch.unique(torch.stack([groups, labels]), dim=1, return_inverse=True)
     of_class = parts[1]
     emptied = torch.bincount(labels, minlength=n_classes)[of_class] == torch.bincount(part_of)
     clip, part = (groups[:, None] == parts[0]).nonzero(as_tuple=True)
     for heads, x in heads_first(vectors, n_classes):
-        total, directions = class_totals(x, labels, n_classes), unit(x)
+        total, directions = class_totals(x, membership), unit(x)
         part_sum = torch.zeros(len(x), len(of_class), x.shape[-1]).index_add_(1, part_of, x)
         remainder = unit(total[:, of_class] - part_sum)
         cosine = torch.linalg.vecdot(directions[:, clip], remainder[:, part])
@@ -174,19 +179,19 @@ def mean_reliability(
 
     A clip whose own class is empty without it can't judge; a class that nobody judged has reliability 0 on every head.
     """
-    r, judged = [], torch.zeros(n_classes, dtype=torch.long)
-    for _, sims in judges:
+    r, judged = torch.empty(shape.numel(), n_classes), torch.zeros(n_classes)
+    membership = one_hot(labels, n_classes)
+    for heads, sims in judges:
         able = ~torch.isneginf(sims[0, torch.arange(len(labels)), labels])
-        truth = labels[able]
-        judged = torch.bincount(truth, minlength=n_classes)
-        values = reliability_values(posteriors(sims[:, able], options.tau), truth, options.scheme)
-        r.append(values @ one_hot(truth, n_classes) / judged.clamp_min(1))
-    return torch.cat(r).view(*shape, n_classes), judged
+        values = reliability_values(posteriors(sims, options.tau), labels, options.scheme).where(able, 0)
+        judged = able.float() @ membership
+        r[heads] = values @ membership / judged.clamp_min(1)
+    return r.view(*shape, n_classes), judged.long()
 
 
 def shrink(r: Tensor, count: Tensor, alpha: float) -> Tensor:
     """Pulls r (L, H, C) towards its mean over heads: n/(n + alpha) r + alpha/(n + alpha) mean(r), n judging clips."""
-    keep = count / (count + alpha) if alpha else torch.ones(len(count))
+    keep = count / (count + alpha) if alpha else torch.ones(len(count))  # 0/0 for a class that nobody judged
     return keep * r + (1 - keep) * r.mean((0, 1))
 
 

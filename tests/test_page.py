@@ -1,0 +1,299 @@
+"""The page in a real chromium, as a visitor sees it: from a ZIP to an answer with its reasons. The backbone is the fake one."""
+
+import shutil
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import soundfile as sf
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+import app
+from calm_core.backbones.fake import FakeBackbone
+from calm_core.studio import ClipPrediction, Learned, Studio
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+CLASSES = {"hum": 200.0, "tone": 1500.0, "whistle": 5000.0}  # Hz
+PER_CLASS = 4
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"the page is tested in chromium, and there is none at {CHROMIUM}"),
+]
+expect.set_options(timeout=20_000)
+
+
+class SlowFake(FakeBackbone):
+    """A fake whose batches wait while `gate` is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def extract(self, waveforms, prompt):
+        assert self.gate.wait(30)
+        return super().extract(waveforms, prompt)
+
+
+class WatchedStudio(Studio):
+    """Keeps what it gave, so that a test can compare it with what the page shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fake = SlowFake()
+        self.learned: list[Learned] = []
+        self.predicted: list[tuple[ClipPrediction, ...]] = []
+
+    def backbone(self, id: str = "fake", device: str = "auto") -> FakeBackbone:
+        return self.fake
+
+    def learn(self, *args, **kwargs) -> Learned:
+        self.learned.append(super().learn(*args, **kwargs))
+        return self.learned[-1]
+
+    def predict(self, *args, **kwargs) -> tuple[ClipPrediction, ...]:
+        self.predicted.append(super().predict(*args, **kwargs))
+        return self.predicted[-1]
+
+
+def sound(hz: float, seed: int) -> np.ndarray:
+    """Half a second of a tone in noise."""
+    rng = np.random.default_rng(seed)
+    return (0.3 * np.sin(2 * np.pi * (hz + 20 * seed) * np.arange(8000) / 16_000) + 0.02 * rng.normal(size=8000)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders with a broken clip and a stray file."""
+    root = tmp_path_factory.mktemp("clips") / "sounds"
+    for name, hz in CLASSES.items():
+        (root / name).mkdir(parents=True)
+        for i in range(PER_CLASS):
+            sf.write(root / name / f"{i}.wav", sound(hz, i), 16_000)
+    (root / "hum" / "broken.wav").write_bytes(b"RIFF but no more")
+    (root / "notes.txt").write_text("not audio")
+    return root
+
+
+@pytest.fixture(scope="module")
+def archive(folder: Path) -> Path:
+    path = folder.parent / "sounds.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*")):
+            archive.write(file, file.relative_to(folder.parent))
+    return path
+
+
+@pytest.fixture(scope="module")
+def query(folder: Path) -> Path:
+    path = folder.parent / "query é.wav"
+    sf.write(path, sound(CLASSES["tone"], 9), 16_000)
+    return path
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, WatchedStudio]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CALM_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+        studio = WatchedStudio()
+        demo = app.build_demo(studio, backbone="fake")
+        _, url, _ = app.launch(demo, server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
+        yield url, studio
+        studio.fake.gate.set()
+        demo.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, served: tuple[str, WatchedStudio]) -> Iterator[Page]:
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        yield opened(context.new_page(), served[0])
+
+
+def opened(page: Page, url: str) -> Page:
+    page.goto(url)
+    expect(page.locator("#clips-folder .invite")).to_be_visible()
+    expect(page.locator("#status-line")).to_contain_text("Computing time used")
+    return page
+
+
+def add_zip(page: Page, archive: Path) -> None:
+    page.locator("#clips-zip input[type=file]").set_input_files(archive)
+    expect(page.locator("#clips-progress")).to_contain_text("Added")
+
+
+def tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
+def learn(page: Page) -> None:
+    tab(page, "Learn")
+    page.locator("#learn-button").click()
+    expect(page.locator("#learn-headline")).to_contain_text(f"of {PER_CLASS * len(CLASSES)};")
+    expect(page.locator("#learn-button")).to_be_enabled()
+
+
+def values(page: Page, plot: str) -> list[np.ndarray]:
+    """The z values of a plot's traces, as plotly holds them in the page."""
+    page.wait_for_function("id => document.querySelector(`#${id} .js-plotly-plot`)?.data?.[0]?.z", arg=plot)
+    found = page.evaluate("id => document.querySelector(`#${id} .js-plotly-plot`).data.map(trace => trace.z)", plot)
+    return [np.array(z, dtype=float) for z in found]
+
+
+def test_from_a_zip_to_an_answer_with_its_reasons(
+    page: Page, served: tuple[str, WatchedStudio], archive: Path, query: Path, folder: Path
+) -> None:
+    url, studio = served
+    hosts: set[str] = set()
+    page.context.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.reload()
+
+    add_zip(page, archive)
+    expect(page.locator("#clips-classes")).to_contain_text(f"hum {PER_CLASS} of {PER_CLASS + 1} clips")
+    first_row = page.locator("#clips-table [role=row][data-index='0']")
+    expect(first_row).to_contain_text("hum/broken.wav")
+    expect(first_row).to_contain_text("left out: unreadable")
+    expect(first_row).to_contain_text("export it as WAV")
+    expect(page.locator("#clips-ignored")).to_contain_text("Ignored files (1)")
+
+    before = len(studio.learned)
+    tab(page, "Learn")
+    button = page.locator("#learn-button")
+    expect(button).to_have_text(f"Learn from {PER_CLASS * len(CLASSES)} clips of {len(CLASSES)} classes")
+    button.dblclick()
+    expect(page.locator("#learn-headline")).to_contain_text("Leave-one-out accuracy 100 %")
+    expect(button).to_be_enabled()
+    assert len(studio.learned) == before + 1  # a double click is one job
+    model = studio.learned[-1].model
+
+    tab(page, "Heads")
+    expect(page.locator("#heads-model")).to_contain_text("your classifier of hum, tone, whistle")
+    maps = values(page, "heads-maps")
+    assert len(maps) == len(CLASSES)
+    for c, shown in enumerate(maps):
+        np.testing.assert_allclose(shown, model.reliability[:, :, c].numpy(), rtol=6e-3, atol=1e-6)
+
+    tab(page, "Predict")
+    page.locator("#predict-files input[type=file]").set_input_files([query, folder / "hum" / "broken.wav"])
+    expect(page.locator("#predict-files")).to_contain_text("broken")
+    page.locator("#predict-button").click()
+    expect(page.locator("#predict-sentence")).to_contain_text("‘tone’ with")
+    rows = page.locator("#predict-table [role=row]")
+    expect(rows.filter(has_text="query é.wav")).to_contain_text("tone")
+    expect(rows.filter(has_text="broken.wav").first).to_contain_text("no answer")
+    answer = next(row for row in studio.predicted[-1] if not row.error)
+    (shown,) = values(page, "predict-heatmap")
+    np.testing.assert_allclose(shown, answer.contributions[:, :, model.class_names.index("tone")], rtol=6e-3, atol=1e-6)
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    for name in ("Clips", "Learn", "Predict", "Heads"):
+        tab(page, name)
+        expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, f"the tab {name} scrolls sideways on a phone"
+    assert hosts == {urlsplit(url).netloc}
+    assert faults == []
+
+
+def test_a_correction_learns_again_and_answers_again(page: Page, archive: Path, query: Path) -> None:
+    add_zip(page, archive)
+    learn(page)
+    tab(page, "Predict")
+    page.locator("#predict-files input[type=file]").set_input_files(query)
+    expect(page.locator("#predict-files")).to_contain_text("query")
+    page.locator("#predict-button").click()
+    expect(page.locator("#predict-sentence")).to_contain_text("‘tone’ with")
+    page.locator("#predict-right-class input").fill("beep")
+    page.locator("#predict-right-class input").press("Enter")
+    page.locator("#predict-correct").click()
+    expect(page.locator("#predict-model")).to_contain_text("hum, tone, whistle".replace("hum", "beep, hum"))
+    expect(page.locator("#predict-older")).to_have_text("")
+    expect(page.locator("#predict-bars")).to_contain_text("beep")
+    tab(page, "Clips")
+    expect(page.locator("#clips-classes")).to_contain_text("beep 1 clip")
+
+
+def test_cancel_says_what_is_kept(page: Page, served: tuple[str, WatchedStudio], archive: Path) -> None:
+    _, studio = served
+    add_zip(page, archive)
+    tab(page, "Learn")
+    page.locator("#learn-settings button").first.click()
+    page.get_by_label("Question asked about every clip").fill("Never asked before?")  # so that nothing is in the store
+    studio.fake.gate.clear()
+    page.locator("#learn-button").click()
+    expect(page.locator("#learn-button")).to_be_disabled()
+    expect(page.locator("#learn-progress")).to_contain_text("Listening to the first clips")
+    page.locator("#learn-cancel").click()
+    studio.fake.gate.set()
+    expect(page.locator("#learn-progress")).to_contain_text("Stopped after")
+    expect(page.locator("#learn-progress")).to_contain_text("what was finished is kept")
+    expect(page.locator("#learn-cancel")).to_be_hidden()
+    expect(page.locator("#learn-button")).to_be_enabled()
+
+
+def test_class_folders_keep_their_names_and_a_second_helping_is_reported(page: Page, folder: Path, archive: Path) -> None:
+    page.locator("#clips-folder input[type=file]").set_input_files(folder)
+    expect(page.locator("#clips-classes")).to_contain_text(f"whistle {PER_CLASS} clips")
+    add_zip(page, archive)
+    expect(page.locator("#clips-classes")).to_contain_text(f"whistle {PER_CLASS} of {2 * PER_CLASS} clips")
+    expect(page.locator("#clips-table")).to_contain_text("left out: duplicate")
+    page.locator("#clips-clear").click()
+    expect(page.locator("#clips-classes")).to_contain_text("No clips yet")
+
+
+def test_a_useless_upload_is_a_sentence_and_costs_nothing(page: Page, archive: Path, tmp_path: Path) -> None:
+    add_zip(page, archive)
+    bad = tmp_path / "cut.zip"
+    bad.write_bytes(archive.read_bytes()[:500])
+    page.locator("#clips-zip input[type=file]").set_input_files(bad)
+    expect(page.locator("#clips-progress")).to_contain_text("isn't a whole ZIP file")
+    expect(page.get_by_test_id("toast-body")).to_contain_text("isn't a whole ZIP file")
+    expect(page.locator("#clips-classes")).to_contain_text(f"tone {PER_CLASS} clips")
+
+
+def test_a_classifier_travels_as_a_file(
+    page: Page, browser: Browser, served: tuple[str, WatchedStudio], archive: Path, tmp_path: Path
+) -> None:
+    add_zip(page, archive)
+    learn(page)
+    with page.expect_download() as download:
+        page.locator("#learn-download").click()
+    assert download.value.suggested_filename == "calm_hum_tone_whistle.safetensors"
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    with browser.new_context() as context:
+        other = opened(context.new_page(), served[0])
+        tab(other, "Learn")
+        other.locator("#learn-upload input[type=file], input#learn-upload").first.set_input_files(file)
+        expect(other.locator("#learn-headline")).to_contain_text("Loaded from a file")
+        broken = tmp_path / "broken.safetensors"
+        broken.write_bytes(file.read_bytes()[:-40])
+        other.locator("#learn-upload input[type=file], input#learn-upload").first.set_input_files(broken)
+        expect(other.get_by_test_id("toast-body")).to_contain_text("broken.safetensors")
+        expect(other.locator("#learn-headline")).to_contain_text("Loaded from a file")
+
+
+def test_visitors_never_see_each_others_clips(page: Page, browser: Browser, served: tuple[str, WatchedStudio], archive: Path) -> None:
+    add_zip(page, archive)
+    with browser.new_context() as context:
+        other = opened(context.new_page(), served[0])
+        expect(other.locator("#clips-classes")).to_contain_text("No clips yet")
+        tab(other, "Learn")
+        expect(other.locator("#learn-button")).to_be_disabled()
+        expect(other.locator("#learn-hint")).to_contain_text("Nothing to learn from yet")
+    expect(page.locator("#clips-classes")).to_contain_text(f"tone {PER_CLASS} clips")

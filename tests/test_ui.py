@@ -1,0 +1,215 @@
+"""The page's own machinery without a browser: jobs and their cancel, message boxes, a visitor's desk, and what the page says."""
+
+import copy
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+import soundfile as sf
+
+from calm_core.errors import Cancelled, DataError
+from calm_core.studio import Studio
+from calm_ui import words
+from calm_ui.intake import from_class, from_files
+from calm_ui.jobs import Job, Slot, Step
+from calm_ui.messages import told
+from calm_ui.session import MAX_VISITOR_CLIPS, Desk
+
+
+def wav(path: Path, hz: float) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sf.write(path, 0.3 * np.sin(2 * np.pi * hz * np.arange(8000) / 16_000), 16_000)
+    return path
+
+
+# ---- jobs ----
+
+
+def test_a_job_yields_its_steps_and_then_its_result() -> None:
+    seen, go_on = threading.Event(), threading.Event()
+
+    def work(progress, cancelled) -> str:
+        progress(1, 2, "class owl")
+        assert go_on.wait(5)
+        progress(2, 2, "class owl")
+        return "done" if not cancelled() else "cancelled"
+
+    steps = []
+    with Job(work) as job:
+        for step in job:
+            steps.append(step)
+            seen.set()
+            go_on.set()
+        assert job.result() == "done"
+    assert [(step.done, step.total, step.what) for step in steps] == [(1, 2, "class owl"), (2, 2, "class owl")]
+
+
+def test_what_the_job_raises_comes_out_of_result() -> None:
+    def work(progress, cancelled) -> None:
+        raise DataError("no clips")
+
+    with Job(work) as job:
+        assert list(job) == []
+        with pytest.raises(DataError, match="no clips"):
+            job.result()
+
+
+def test_closing_the_pages_generator_cancels_the_job() -> None:
+    noticed = threading.Event()
+
+    def work(progress, cancelled) -> None:
+        progress(0, 1, "waiting")
+        while not cancelled():
+            pass
+        noticed.set()
+
+    def handler() -> Iterator[str]:
+        with Job(work) as job:
+            for step in job:
+                yield step.what
+
+    page = handler()
+    assert next(page) == "waiting"
+    page.close()  # what happens to the generator of a visitor who leaves
+    assert noticed.wait(5)
+
+
+def test_work_that_only_reports_progress_is_cancelled_too() -> None:
+    slot = Slot()
+
+    def work(progress, cancelled) -> None:
+        for i in range(1, 1_000_000):
+            progress(i, 1_000_000, "clip")
+
+    with Job(work, slot) as job:
+        for _ in job:
+            slot.cancel()
+        with pytest.raises(Cancelled, match="what was finished is kept"):
+            job.result()
+    assert not slot.busy
+
+
+def test_a_second_job_is_refused_while_one_runs_and_a_cancel_while_waiting_counts() -> None:
+    slot = Slot()
+    slot.take()
+    with pytest.raises(DataError, match="still running"):
+        slot.take()
+    slot.announce()  # must not take the running job's cancel flag away
+    slot.free()
+    slot.announce()
+    slot.cancel()
+    with pytest.raises(Cancelled):
+        slot.take()
+    slot.take()  # the cancel counted once
+
+
+def test_time_left_follows_the_pace() -> None:
+    assert Step(6, 24, "class owl", 3.0).seconds_left == pytest.approx(9.0)
+    assert Step(0, 24, "loading", 3.0).seconds_left is None
+    assert words.step_text(Step(12, 24, "class owl", 8.0)) == "12/24 clips, class owl, about 8 s left"
+
+
+# ---- message boxes ----
+
+
+@pytest.mark.parametrize("kind", ["function", "generator"])
+def test_a_calm_error_becomes_a_message_box(kind: str) -> None:
+    @told
+    def function() -> None:
+        raise DataError("clip '<b>.wav' is silent")
+
+    @told
+    def generator() -> Iterator[int]:
+        yield 1
+        raise DataError("clip '<b>.wav' is silent")
+
+    with pytest.raises(gr.Error) as caught:
+        function() if kind == "function" else list(generator())
+    assert caught.value.message == "Clip '&lt;b&gt;.wav' is silent"
+    assert not caught.value.print_exception
+
+
+def test_a_cancelled_job_ends_the_chain_without_a_box() -> None:
+    @told
+    def handler() -> None:
+        raise Cancelled("stopped after 1 of 2 clips.")
+
+    with pytest.raises(gr.Error) as caught:
+        handler()
+    assert not caught.value.visible
+
+
+def test_our_own_faults_stay_loud() -> None:
+    @told
+    def handler() -> None:
+        raise KeyError("bug")
+
+    with pytest.raises(KeyError):
+        handler()
+
+
+# ---- a visitor's desk ----
+
+
+def test_every_visitor_gets_a_desk_of_their_own(tmp_path: Path) -> None:
+    first = Desk(tmp_path)
+    second = copy.deepcopy(first)  # as Gradio does with a state's initial value
+    for hz in (300, 700):
+        first.add(lambda into, hz=hz: from_class("owl", [wav(tmp_path / f"{hz}.wav", hz)], None, into), Studio().add)
+    assert first.session.workspace.class_counts == {"owl": 2}
+    assert second.session.workspace.checks == ()
+    files = first.session.folder
+    assert files is not None and files.is_dir()
+    first.close()
+    assert not files.exists()
+
+
+def test_a_failed_addition_leaves_the_clips_and_no_files(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.add(lambda into: from_class("owl", [wav(tmp_path / "a.wav", 300)], None, into), Studio().add)
+    with pytest.raises(DataError, match="labelled clip"):
+        desk.add(lambda into: from_files([wav(tmp_path / "b.wav", 500)], into), Studio().add)
+    assert [check.clip.name for check in desk.session.workspace.checks] == ["owl/a.wav"]
+    assert desk.session.folder is not None
+    assert len(list(desk.session.folder.iterdir())) == 1
+
+
+def test_a_desk_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calm_ui.session.MAX_VISITOR_CLIPS", 0)
+    assert MAX_VISITOR_CLIPS > 0
+    with pytest.raises(DataError, match="at most 0"):
+        Desk(tmp_path).add(lambda into: from_class("owl", [wav(tmp_path / "a.wav", 300)], None, into), Studio().add)
+
+
+def test_gradio_sees_a_touched_desk_as_changed(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    before = hash(desk)
+    assert hash(desk.touched()) != before
+
+
+def test_loose_clips_with_a_table_are_read_together(tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("file_name,label\na.wav,owl\nb.wav,bat\n")
+    found = from_files([wav(tmp_path / "a.wav", 300), wav(tmp_path / "b.wav", 500), table], tmp_path / "in")
+    assert sorted((clip.name, clip.label) for clip in found.clips) == [("a.wav", "owl"), ("b.wav", "bat")]
+
+
+@pytest.mark.parametrize("label", [None, "", "  "])
+def test_a_class_needs_a_name(label: str | None, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no name"):
+        from_class(label, [wav(tmp_path / "a.wav", 300)], None, tmp_path / "in")
+
+
+# ---- words ----
+
+
+def test_names_are_escaped_in_html(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.add(lambda into: from_class("<img src=x>", [wav(tmp_path / "a.wav", 300)], None, into), Studio().add)
+    assert "<img" not in words.chips(desk.session.workspace)
+    assert "&lt;img" in words.chips(desk.session.workspace)
+    assert "<img" not in words.clip_title(desk.session.workspace.checks[0])
+    assert "<img" not in words.bullets(desk.session.workspace.advice)
