@@ -40,6 +40,7 @@ MAX_FRAMES = 400
 MAX_SPECTROGRAM_CELLS = 40_000  # at about 6 characters a cell the JSON stays below 300 kB
 COLOUR_BAR_PX = 60  # the horizontal colour bar above a map: one line of title, bar, ticks, gap
 FREQUENCY_TICKS_HZ = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
+TICK_ROOM_PX = 15  # least distance of two ticks' texts
 
 
 def empty(message: str) -> go.Figure:
@@ -316,11 +317,17 @@ def spectrogram(mel_db: ArrayLike | None, seconds: float, frequencies_hz: ArrayL
     edges = np.arange(bins) * frames // bins
     pooled = np.fmax.reduceat(mel, edges, axis=1)
     centres_s = (edges + np.append(edges[1:], frames)) / 2 * seconds / frames
+    inner_px = 220
     # One category per band: equally high rows whose hover text still tells the true frequency.
     bands = [f"{value:,.0f} Hz" for value in hz]
     if len(set(bands)) < len(bands):
         bands = [f"{value:,.3f} Hz" for value in hz]
-    nearest = {int(np.abs(hz - tick).argmin()): tick for tick in FREQUENCY_TICKS_HZ if hz.min() <= tick <= hz.max()}
+    nearest: dict[int, int] = {}
+    for tick in reversed(FREQUENCY_TICKS_HZ):  # from above: where low ones crowd, the lower goes
+        band = int(np.abs(hz - tick).argmin())
+        if hz.min() <= tick <= hz.max() and all(abs(band - other) * inner_px >= TICK_ROOM_PX * len(hz) for other in nearest):
+            nearest[band] = tick
+    nearest = dict(sorted(nearest.items()))
     trace = go.Heatmap(
         z=_listed(np.asarray(np.round(pooled, 1), dtype=np.float64)),
         x=_compact(centres_s, 5),
@@ -328,7 +335,6 @@ def spectrogram(mel_db: ArrayLike | None, seconds: float, frequencies_hz: ArrayL
         coloraxis="coloraxis",
         hovertemplate="At %{x:.2f} s and %{y}<br>the level is %{z:.1f} dB.<extra></extra>",
     )
-    inner_px = 220
     margin = {"l": 60, "r": 12, "t": COLOUR_BAR_PX, "b": 44}
     figure = _figure([trace], height=inner_px + margin["t"] + margin["b"], margin=margin)
     levels = pooled[np.isfinite(pooled)]

@@ -50,7 +50,7 @@ class Origin:
 class HeadVectors:
     """Head vectors of some clips, one row per window.
 
-    values: (W, L, H, D) float32, or float16 as stored elsewhere; clip_of_row: (W,) which clip a window belongs to, 0 .. n_clips - 1 in order;
+    values: (W, L, H, D), float32 or float16; clip_of_row: (W,) which clip a window belongs to, 0 .. n_clips - 1 in order;
     origin: None for arrays from elsewhere.
     """
 

@@ -332,8 +332,8 @@ def test_click_survives_pooling_at_its_time_and_band() -> None:
 def test_frequency_ticks_stand_at_the_bands_nearest_to_them() -> None:
     hz = np.linspace(50, 7950, 80)  # every 100 Hz: 50, 150, ...
     axis = figures.spectrogram(np.zeros((80, 10)), 1.0, hz).layout.yaxis
-    assert list(axis.ticktext) == ["100 Hz", "250 Hz", "500 Hz", "1 kHz", "2 kHz", "4 kHz"]
-    for value, tick in zip(axis.tickvals, (100, 250, 500, 1000, 2000, 4000), strict=True):
+    assert list(axis.ticktext) == ["250 Hz", "1 kHz", "2 kHz", "4 kHz"]  # 100 and 500 Hz would stand on their neighbours
+    for value, tick in zip(axis.tickvals, (250, 1000, 2000, 4000), strict=True):
         assert abs(float(value.removesuffix(" Hz").replace(",", "")) - tick) <= 50
     assert list(axis.range) == [-0.5, 79.5]
 
