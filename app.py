@@ -7,6 +7,8 @@ import atexit
 import logging
 import os
 import shutil
+import signal
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,8 @@ def main() -> None:
     parser.add_argument("--share", action="store_true", help="make a public link, through gradio.live's server")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # an ordinary exit, so that the visitors' files are deleted
     launch(build_demo(), server_name=arguments.host, server_port=arguments.port, share=arguments.share)
 
 

@@ -183,6 +183,8 @@ class Studio:
         start = time.monotonic()
         clips = tuple(check.clip for check in workspace.usable)
         heads = self.vectors(clips, backbone, extract_options or ExtractOptions(), progress=progress, cancelled=cancelled)
+        if progress:  # hundreds of clips make this as long as listening to them
+            progress(len(clips), len(clips), "testing on clips that were left out")
         model = CalmClassifier.fit(heads, workspace.labels, options=options)
         rungs: tuple[MethodResult, ...] = ()
         if ladder:
@@ -272,9 +274,9 @@ class Studio:
     def _ladder_features(self, clips: Sequence[Clip], heads: HeadVectors, backbone: Backbone, cancelled: Cancel | None) -> LadderFeatures:
         """MFCC statistics of the same windows that the head vectors belong to."""
         rows = []
-        for done, clip in enumerate(clips):
+        for clip in clips:
             if cancelled and cancelled():
-                raise Cancelled(f"stopped after {done} of {len(clips)} clips; what was finished is kept.")
+                raise Cancelled("stopped before the methods were compared; the clips' head vectors are kept.")
             samples = audio.load(clip.path, backbone.sample_rate_hz, name=clip.name).samples
             rows += [
                 baselines.mfcc_statistics(piece, backbone.sample_rate_hz)

@@ -10,12 +10,13 @@ from typing import Any
 import gradio as gr
 
 from calm_core.dataset import Clip, Dataset
+from calm_core.errors import CalmError
 
 from . import intake, words
 from .folder_drop import folder_drop
 from .jobs import Job
 from .messages import told
-from .page import AT_ONCE, AUDIO_TYPES, LIGHT, Page, picture
+from .page import AT_ONCE, AUDIO_TYPES, LIGHT, VIEW, Page, picture
 from .session import Desk
 
 
@@ -27,9 +28,9 @@ def build_clips(page: Page, demo: gr.Blocks) -> None:
             gr.Markdown("### Class folders")
             folders = folder_drop(elem_id="clips-folder")
         with gr.Column(min_width=320):
-            gr.Markdown("### ZIP, or audio with a table")
+            gr.Markdown("### ZIP of class folders, or clips with a table")
             files = gr.File(
-                label="ZIP of class folders, or audio with a CSV (file_name,label)",
+                label="ZIP, or clips + CSV (file_name,label)",
                 file_count="multiple",
                 file_types=[".zip", ".csv", ".tsv", *AUDIO_TYPES],
                 height=150,
@@ -59,14 +60,17 @@ def build_clips(page: Page, demo: gr.Blocks) -> None:
         visible=False,
         wrap=True,
         max_height=420,
-        column_widths=["52px", "200px", "120px", "170px", "85px", "95px", "90px", "360px"],
+        column_widths=["52px", "200px", "120px", "170px", "85px", "95px", "90px", "410px"],
         label="Every clip, checked; choose a row to hear it",
         elem_id="clips-table",
     )
     with gr.Column(visible=False, elem_id="clips-chosen") as detail:
         title = gr.HTML(elem_id="clips-chosen-title")
-        player = gr.Audio(label="Listen", interactive=False, buttons=["download"], elem_id="clips-player")
-        spectrum = gr.Plot(show_label=False, elem_id="clips-spectrogram")
+        with gr.Row():
+            with gr.Column(min_width=320):
+                player = gr.Audio(label="Listen", interactive=False, buttons=["download"], elem_id="clips-player")
+            with gr.Column(min_width=320):
+                spectrum = gr.Plot(show_label=False, elem_id="clips-spectrogram")
         remove = gr.Button("Remove this clip", size="sm", elem_id="clips-remove")
     with gr.Accordion("Ignored files", open=False, visible=False, elem_id="clips-ignored") as ignored:
         ignored_table = gr.Dataframe(headers=["file", "why"], interactive=False, wrap=True, max_height=300, show_label=False)
@@ -75,10 +79,14 @@ def build_clips(page: Page, demo: gr.Blocks) -> None:
     def adding(desk: Desk, read: Callable[[Path], Dataset]) -> Iterator[tuple[Any, str]]:
         before = desk.session.workspace
         yield gr.skip(), words.progress("reading the files …")
-        with Job(lambda progress, _: desk.add(read, lambda old, new: page.studio.add(old, new, progress=progress))) as job:
-            for step in job:
-                yield gr.skip(), words.progress(words.checking_text(step))
-            yield job.result().touched(), words.progress(words.added(before, desk.session.workspace))
+        try:
+            with Job(lambda progress, _: desk.add(read, lambda old, new: page.studio.add(old, new, progress=progress))) as job:
+                for step in job:
+                    yield gr.skip(), words.progress(words.checking_text(step))
+                yield job.result().touched(), words.progress(words.added(before, desk.session.workspace))
+        except CalmError as error:
+            yield gr.skip(), words.ended(error)
+            raise
 
     @told
     def add_folders(desk: Desk, value: Any) -> Iterator[tuple[Any, str]]:
@@ -113,14 +121,11 @@ def build_clips(page: Page, demo: gr.Blocks) -> None:
 
     def select(desk: Desk, event: gr.SelectData) -> list[Any]:
         check = desk.session.workspace.checks[int(event.row_value[0]) - 1]
-        playable = str(check.clip.path) if check.content_id is not None else None
-        return [
-            check.clip,
-            gr.update(visible=True),
-            words.clip_title(check),
-            gr.update(value=playable, visible=playable is not None),
-            picture(check.clip.path),
-        ]
+        title = [check.clip, gr.update(visible=True), words.clip_title(check)]
+        if check.content_id is None:
+            return [*title, gr.update(visible=False), gr.update(visible=False)]
+        sound, drawing = str(check.clip.path), picture(check.clip.path)
+        return [*title, gr.update(value=sound, visible=True), gr.update(value=drawing, visible=True)]
 
     @told
     def remove_clip(desk: Desk, clip: Clip) -> tuple[Desk, str]:
@@ -131,19 +136,16 @@ def build_clips(page: Page, demo: gr.Blocks) -> None:
         return desk.clear().touched(), words.progress("All your clips are deleted from this server.")
 
     outputs = [desk, status]
-    ways_in = [
-        folders.upload(add_folders, [desk, folders], outputs, **LIGHT),
-        files.upload(add_files, [desk, files], outputs, **LIGHT),
-        add_one.click(add_class, [desk, name, one, microphone], outputs, **LIGHT),
-        example.click(add_example, [desk], outputs, **LIGHT),
-    ]
-    for event in ways_in:
-        event.failure(lambda: "", None, status, **AT_ONCE)
-    ways_in[1].then(lambda: None, None, files, **AT_ONCE)
-    ways_in[2].success(lambda: (None, None), None, [one, microphone], **AT_ONCE)
+    # "multiple": what is dropped while something else is being checked waits for its turn; Gradio would leave it out without a word.
+    folders.upload(add_folders, [desk, folders], outputs, trigger_mode="multiple", **LIGHT)
+    files.upload(add_files, [desk, files], outputs, trigger_mode="multiple", **LIGHT)
+    example.click(add_example, [desk], outputs, **LIGHT)
+    added = add_one.click(add_class, [desk, name, one, microphone], outputs, **LIGHT)
+    files.upload(lambda: None, None, files, **AT_ONCE)  # free for the next one while this one is checked
+    added.success(lambda: (None, None), None, [one, microphone], **AT_ONCE)
     shown = [chips, hints, table, ignored, ignored_table, name, clear, go_on]
-    gr.on([demo.load, desk.change], show, desk, shown, **LIGHT)
-    table.select(select, desk, [chosen, detail, title, player, spectrum], **LIGHT)
+    gr.on([demo.load, desk.change], show, desk, shown, **VIEW)
+    table.select(select, desk, [chosen, detail, title, player, spectrum], **VIEW)
     hide = {"fn": lambda: gr.update(visible=False), "inputs": None, "outputs": detail} | LIGHT
     remove.click(remove_clip, [desk, chosen], outputs, **LIGHT).success(**hide)
     clear.click(start_over, desk, outputs, **LIGHT).then(**hide)

@@ -7,7 +7,7 @@ import gradio as gr
 from calm_core.backbones import DEFAULT_BACKBONE, BackboneRow, backbone_row, offered, resolve_device
 
 from . import words
-from .page import LIGHT, Page
+from .page import VIEW, Page
 from .session import Desk, Session
 
 _NAME = """
@@ -20,16 +20,17 @@ def build_backbone(default: str) -> gr.Dropdown:
     """The name of the page and the choice of the backbone."""
     rows = [*offered(), *([] if default in {row.id for row in offered()} else [backbone_row(default)])]
     with gr.Row(equal_height=False):
-        gr.HTML(_NAME, elem_id="calm-name", min_width=300)
-        return gr.Dropdown(
-            choices=[(_choice(row), row.id) for row in rows],
-            value=default,
-            label="Backbone: the model that listens",
-            info="The embedded one runs anywhere. A larger one is downloaded on first use and hears more, but needs a GPU.",
-            filterable=False,
-            min_width=300,
-            elem_id="backbone",
-        )
+        with gr.Column(min_width=300):
+            gr.HTML(_NAME, elem_id="calm-name")
+        with gr.Column(min_width=300):
+            return gr.Dropdown(
+                choices=[(_choice(row), row.id) for row in rows],
+                value=default,
+                label="Backbone: the model that listens",
+                info="With the memory each needs. Pocket runs anywhere; a larger one hears more, needs a GPU and is downloaded first.",
+                filterable=False,
+                elem_id="backbone",
+            )
 
 
 def build_status() -> gr.HTML:
@@ -43,9 +44,9 @@ def follow_status(status: gr.HTML, page: Page, demo: gr.Blocks) -> None:
     def show(desk: Desk, backbone: str) -> str:
         return words.status_line(backbone_row(backbone), resolve_device(), desk.session)
 
-    gr.on([demo.load, page.desk.change, page.backbone.change], show, [page.desk, page.backbone], status, **LIGHT)
+    gr.on([demo.load, page.desk.change, page.backbone.change], show, [page.desk, page.backbone], status, **VIEW)
 
 
 def _choice(row: BackboneRow) -> str:
-    memory = f", needs about {row.memory_gb:g} GB of memory" if row.memory_gb else ""
+    memory = f", {row.memory_gb:g} GB" if row.memory_gb else ""
     return f"{row.title}{memory}"

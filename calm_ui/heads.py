@@ -6,13 +6,12 @@ from typing import Any
 
 import gradio as gr
 import pandas as pd
-import plotly.graph_objects as go
 
 from calm_core import figures
 from calm_core.classifier import CalmClassifier
 
 from . import words
-from .page import LIGHT, Page
+from .page import VIEW, Figure, Page
 from .session import Current
 
 MAPS_AT_FIRST = 12  # classes shown before anybody chooses
@@ -39,11 +38,11 @@ def build_heads(page: Page, demo: gr.Blocks) -> None:
     def narrow(current: Current | None, classes: list[str]) -> list[Any]:
         return [gr.skip(), gr.skip()] if current is None else list(_of_classes(current.learned.model, classes))
 
-    gr.on([demo.load, page.current.change], show, page.current, [model, chosen, maps, table], **LIGHT)
-    chosen.input(narrow, [page.current, chosen], [maps, table], **LIGHT)
+    gr.on([demo.load, page.current.change], show, page.current, [model, chosen, maps, table], **VIEW)
+    chosen.input(narrow, [page.current, chosen], [maps, table], **VIEW)
 
 
-def _of_classes(model: CalmClassifier, classes: list[str]) -> tuple[go.Figure, pd.DataFrame]:
+def _of_classes(model: CalmClassifier, classes: list[str]) -> tuple[Figure, pd.DataFrame]:
     """Maps and table of some classes, in the model's order."""
     at = [i for i, name in enumerate(model.class_names) if name in classes]
     if not at:

@@ -9,18 +9,16 @@ from typing import Any
 
 import gradio as gr
 import pandas as pd
-import plotly.graph_objects as go
 
 from calm_core import figures
 from calm_core.classifier import CalmClassifier
-from calm_core.errors import Cancelled
 from calm_core.options import NEUTRAL_PROMPT, ExtractOptions, FitOptions
 from calm_core.studio import Learned, Workspace
 
 from . import words
-from .jobs import Cancel, Job, Progress
+from .jobs import Cancel, Progress
 from .messages import told
-from .page import AT_ONCE, COMPUTE, LIGHT, Page
+from .page import AT_ONCE, COMPUTE, LIGHT, VIEW, Figure, Page, computing, stop
 from .session import Current, Desk
 
 _SCHEMES = [
@@ -85,28 +83,23 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
 
     def announce(desk: Desk) -> list[Any]:
         desk.jobs.announce()
-        return [gr.update(interactive=False), gr.update(visible=True), words.progress("waiting for its turn …")]
+        return [
+            gr.update(interactive=False),
+            gr.update(value="Cancel", visible=True, interactive=True),
+            words.progress("waiting for its turn …"),
+        ]
 
     @told
     def learn(desk: Desk, backbone: str, *settings: Any) -> Learning:
-        prompt, options = settings[0], _fit_options(*settings[1:])
-
-        def work(progress: Progress, cancelled: Cancel) -> Learned:
-            workspace = desk.session.workspace
+        def work(progress: Progress, cancelled: Cancel) -> Current:
+            workspace, asking, options = desk.session.workspace, ExtractOptions(prompt=settings[0]), _fit_options(*settings[1:])
             progress(0, len(workspace.usable), f"loading the backbone “{words.backbone_title(backbone)}”")
             model = page.studio.backbone(backbone)
             progress(0, len(workspace.usable), "listening to the first clips")
-            asking = ExtractOptions(prompt=prompt)
-            return page.studio.learn(workspace, model, options=options, extract_options=asking, progress=progress, cancelled=cancelled)
+            found = page.studio.learn(workspace, model, options=options, extract_options=asking, progress=progress, cancelled=cancelled)
+            return Current(found, "clips")
 
-        try:
-            with Job(work, desk.jobs) as job:
-                for step in job:
-                    yield gr.skip(), gr.skip(), words.progress(words.step_text(step))
-                learned = job.result()
-                yield desk.computed(job.seconds).touched(), Current(learned, "clips"), words.progress(words.learned(learned))
-        except Cancelled as stopped:
-            yield desk.computed(job.seconds).touched(), gr.skip(), words.progress(words.stopped(stopped))
+        yield from computing(desk, work)
 
     def controls(desk: Desk, current: Current | None, backbone: str) -> list[Any]:
         workspace, busy = desk.session.workspace, desk.jobs.busy
@@ -141,14 +134,13 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     inputs = [desk, page.backbone, *settings]
     asked = button.click(announce, desk, [button, cancel, status], **AT_ONCE)
     done = asked.then(learn, inputs, [desk, current, status], **COMPUTE)
-    done.failure(lambda: "", None, status, **AT_ONCE)
     enabled = [button, cancel, hint, notice]
     followed = [desk, current, page.backbone]
-    gr.on([demo.load, desk.change, current.change, page.backbone.change], controls, followed, enabled, **LIGHT)
+    gr.on([demo.load, desk.change, current.change, page.backbone.change], controls, followed, enabled, **VIEW)
     done.then(controls, followed, enabled, **LIGHT)
-    cancel.click(lambda desk: desk.jobs.cancel(), desk, None, **AT_ONCE)
+    cancel.click(stop, desk, cancel, **AT_ONCE)
     shown = [nothing, result, headline, warnings, by_class, mixups, class_table, ladder_table, ladder, download]
-    gr.on([demo.load, current.change], show, [desk, current], shown, **LIGHT)
+    gr.on([demo.load, current.change], show, [desk, current], shown, **VIEW)
     upload.upload(open_file, upload, current, **LIGHT).success(lambda: words.progress("The classifier is loaded."), None, status, **AT_ONCE)
     return LearnTab(learn, settings)
 
@@ -161,7 +153,7 @@ def _build_settings() -> tuple[gr.components.Component, ...]:
         with gr.Row():
             tau = gr.Number(default.tau, label="Sharpness of each head's vote (τ)", info="Smaller: a head decides more firmly.", step=0.01)
             tau_w = gr.Number(default.tau_w, label="Equality of the heads (τ_w)", info="Smaller: the best heads count for more.", step=0.1)
-            top_k = gr.Number(None, label="Heads kept per class (K)", info="Empty keeps all heads.", precision=0)
+            top_k = gr.Number(0, label="Heads kept per class (K)", info="0 keeps all heads.", precision=0, minimum=0)
             shrinkage = gr.Number(
                 default.shrinkage,
                 label="Caution with few clips (α)",
@@ -174,22 +166,21 @@ def _build_settings() -> tuple[gr.components.Component, ...]:
     return prompt, tau, tau_w, scheme, source, top_k, shrinkage
 
 
-def _fit_options(
-    tau: float | None, tau_w: float | None, scheme: Any, source: Any, top_k: int | None, shrinkage: float | None
-) -> FitOptions:
-    """Raises OptionError for a value outside its domain; an empty field means the default."""
-    given = {"tau": tau, "tau_w": tau_w, "scheme": scheme, "reliability": source, "top_k": top_k, "shrinkage": shrinkage}
-    return FitOptions(**{name: value for name, value in given.items() if value is not None})
+def _fit_options(*values: Any) -> FitOptions:
+    """From the fields in the order of `_build_settings`, an empty one meaning its default. Raises OptionError outside a domain."""
+    names = ("tau", "tau_w", "scheme", "reliability", "top_k", "shrinkage")
+    given = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+    return FitOptions(**given | {"top_k": given.get("top_k") or None})  # 0 means all: an empty number field comes as 0
 
 
-def _class_figure(learned: Learned) -> go.Figure:
+def _class_figure(learned: Learned) -> Figure:
     names, found = learned.model.class_names, learned.class_accuracy
     rows = [(found[name].value, *found[name].interval, found[name].n) for name in names]
     values, lows, highs, counts = zip(*rows, strict=True)
     return figures.class_accuracy(names, values, lows, highs, counts)
 
 
-def _ladder_figure(learned: Learned) -> go.Figure:
+def _ladder_figure(learned: Learned) -> Figure:
     if not learned.ladder:
         return figures.empty("A saved classifier travels without its clips, so simpler methods can't be compared with it here.")
     return figures.ladder_chart(pd.DataFrame([asdict(rung) for rung in learned.ladder]), 1 / len(learned.model.class_names))

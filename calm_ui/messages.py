@@ -13,6 +13,10 @@ import gradio as gr
 
 from calm_core.errors import CalmError, Cancelled
 
+from .words import capital
+
+READING_S = 20  # long enough for two sentences
+
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
@@ -40,12 +44,6 @@ def _telling() -> Iterator[None]:
     try:
         yield
     except CalmError as error:
-        title = "Stopped" if isinstance(error, Cancelled) else "That didn't work"
-        # The box reads HTML, and the sentence may quote a file's name. It stays until it is closed: it says what to do next.
-        raise gr.Error(html.escape(sentence(error), quote=False), duration=None, title=title, print_exception=False) from error
-
-
-def sentence(error: Exception) -> str:
-    """The message with a capital letter."""
-    text = str(error)
-    return text[:1].upper() + text[1:]
+        text = html.escape(capital(str(error)), quote=False)  # the box reads HTML, and the sentence may quote a file's name
+        asked_for = isinstance(error, Cancelled)  # ends the chain of events like any error, but needs no box
+        raise gr.Error(text, duration=READING_S, visible=not asked_for, print_exception=False) from error

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import plotly.graph_objects as go
 
 from calm_core import figures
-from calm_core.errors import AudioError
+from calm_core.errors import AudioError, CalmError
 from calm_core.studio import Studio, spectrogram
 
-from .messages import sentence
+from . import words
+from .jobs import Job, Work
+from .session import Desk
+
+Figure = Any  # a plotly figure: only calm_core.figures knows plotly
 
 # Where a model computes: one job at a time for all visitors together; the others wait for their turn.
 COMPUTE: dict[str, Any] = {"concurrency_id": "compute", "concurrency_limit": 1, "show_progress": "hidden", "api_visibility": "private"}
 LIGHT: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+VIEW: dict[str, Any] = LIGHT | {"trigger_mode": "always_last"}  # else Gradio leaves out a change that comes while an earlier one is shown
 AT_ONCE: dict[str, Any] = LIGHT | {"queue": False}
 
 AUDIO_TYPES = ["audio", "video", ".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".caf", ".amr", ".wma", ".webm"]
@@ -35,10 +40,33 @@ class Page:
     tabs: gr.Tabs
 
 
-def picture(path: Path) -> go.Figure:
+def computing(desk: Desk, work: Work[Any]) -> Iterator[tuple[Any, Any, str]]:
+    """Runs a job of the visitor's and yields (desk, result, progress) for the page; the last one has the result.
+
+    An error leaves its sentence on the page and goes on to the caller.
+    """
+    job = Job(work, desk.jobs)
+    try:
+        with job:
+            for step in job:
+                yield gr.skip(), gr.skip(), words.progress(words.step_text(step))
+            result = job.result()
+            yield desk.computed(job.seconds).touched(), result, ""
+    except CalmError as error:
+        yield desk.computed(job.seconds).touched(), gr.skip(), words.ended(error)
+        raise
+
+
+def stop(desk: Desk) -> Any:
+    """Cancels the visitor's job; the button says so until the batch that is being computed has ended."""
+    desk.jobs.cancel()
+    return gr.update(value="Stopping …", interactive=False)
+
+
+def picture(path: Path) -> Figure:
     """The spectrogram of a file, or why there is none."""
     try:
         found = spectrogram(path)
     except AudioError as error:
-        return figures.empty(sentence(error))
+        return figures.empty(words.capital(str(error)))
     return figures.spectrogram(found.decibels, found.seconds, found.frequencies_hz)

@@ -12,13 +12,13 @@ import gradio as gr
 
 from calm_core import figures
 from calm_core.dataset import Clip, Dataset
-from calm_core.errors import BundleError, Cancelled, DataError
+from calm_core.errors import BundleError, DataError
 
 from . import intake, words
-from .jobs import Cancel, Job, Progress
+from .jobs import Cancel, Progress
 from .learn import LearnTab
 from .messages import told
-from .page import AT_ONCE, AUDIO_TYPES, COMPUTE, LIGHT, Page, picture
+from .page import AT_ONCE, AUDIO_TYPES, COMPUTE, LIGHT, VIEW, Page, computing, picture, stop
 from .session import Answers, Current, Desk
 
 Predicting = Iterator[tuple[Any, Any, str]]
@@ -48,7 +48,7 @@ def build_predict(page: Page, tab: LearnTab, demo: gr.Blocks) -> None:
             interactive=False,
             wrap=True,
             max_height=320,
-            column_widths=["52px", "220px", "140px", "120px", "160px", "320px"],
+            column_widths=["44px", "170px", "130px", "125px", "170px", "560px"],
             label="Answers; choose a row to see its reasons",
             elem_id="predict-table",
         )
@@ -77,18 +77,22 @@ def build_predict(page: Page, tab: LearnTab, demo: gr.Blocks) -> None:
 
     def announce(desk: Desk) -> list[Any]:
         desk.jobs.announce()
-        return [*[gr.update(interactive=False)] * 3, gr.update(visible=True), words.progress("waiting for its turn …")]
+        return [
+            *[gr.update(interactive=False)] * 3,
+            gr.update(value="Cancel", visible=True, interactive=True),
+            words.progress("waiting for its turn …"),
+        ]
 
     def predicting(
         desk: Desk, current: Current | None, backbone: str, old: Answers | None, read: Callable[[Path], Dataset], folder: Path | None = None
     ) -> Predicting:
         """Predicts what `read(new folder)` gives; with `folder` given the clips lie there already."""
-        if current is None:
-            raise DataError("there is no classifier yet: learn from clips in the tab Learn, or open a saved one there.")
-        if why := words.wrong_backbone(current, backbone):
-            raise BundleError(why)
 
         def work(progress: Progress, cancelled: Cancel) -> Answers:
+            if current is None:
+                raise DataError("there is no classifier yet: learn from clips in the tab Learn, or open a saved one there.")
+            if why := words.wrong_backbone(current, backbone):
+                raise BundleError(why)
             progress(0, 1, f"loading the backbone “{words.backbone_title(backbone)}”")
             listener = page.studio.backbone(backbone)
             with nullcontext(folder) if folder else desk.new_folder() as into:
@@ -96,18 +100,11 @@ def build_predict(page: Page, tab: LearnTab, demo: gr.Blocks) -> None:
                 progress(0, len(dataset.clips), "listening")
                 model = current.learned.model
                 rows = page.studio.predict(model, dataset.clips, listener, progress=progress, cancelled=cancelled)
-                return Answers(current, rows, dataset.ignored, into)
+            if old is not None and old.folder not in (None, into):
+                shutil.rmtree(old.folder, ignore_errors=True)
+            return Answers(current, rows, dataset.ignored, into)
 
-        try:
-            with Job(work, desk.jobs) as job:
-                for step in job:
-                    yield gr.skip(), gr.skip(), words.progress(words.step_text(step))
-                found = job.result()
-                if old is not None and old.folder not in (None, found.folder):
-                    shutil.rmtree(old.folder, ignore_errors=True)
-                yield desk.computed(job.seconds).touched(), found, ""
-        except Cancelled as stopped:
-            yield desk.computed(job.seconds).touched(), gr.skip(), words.progress(words.stopped(stopped))
+        yield from computing(desk, work)
 
     @told
     def predict(
@@ -126,13 +123,13 @@ def build_predict(page: Page, tab: LearnTab, demo: gr.Blocks) -> None:
         yield from predicting(desk, current, backbone, old, lambda _: Dataset(clips, old.ignored), old.folder)
 
     @told
-    def add_correction(desk: Desk, answers: Answers, number: int, label: str | None) -> tuple[Desk, str]:
+    def add_correction(desk: Desk, answers: Answers, number: int, label: str | None) -> Iterator[tuple[Desk, str]]:
         path = answers.rows[number].path
         desk.add(lambda into: intake.from_class(label, [path], None, into), page.studio.add)
         added = desk.session.workspace.checks[-1]
+        yield desk.touched(), words.progress(f"added {added.clip.name}")
         if not added.usable:
             raise DataError(f"{added.reason} Remove what is wrong in the tab Clips, then learn again.")
-        return desk.touched(), words.progress(f"added {added.clip.name}; learning again …")
 
     def controls(desk: Desk, current: Current | None, backbone: str, answers: Answers | None) -> list[Any]:
         why, busy = words.wrong_backbone(current, backbone), desk.jobs.busy
@@ -191,21 +188,19 @@ def build_predict(page: Page, tab: LearnTab, demo: gr.Blocks) -> None:
     asked = added.success(announce, desk, [*buttons, status], **AT_ONCE)
     runs.append(asked.success(tab.learn, [desk, page.backbone, *tab.settings], [desk, current, status], **COMPUTE))
     runs.append(runs[-1].success(predict_again, inputs, compute, **COMPUTE))
-    for run in (added, *runs):
-        run.failure(lambda: "", None, status, **AT_ONCE)
     enabled = [*buttons, model, notice, older]
     for run in runs:
         run.then(controls, inputs, enabled, **LIGHT)
     followed = [demo.load, desk.change, current.change, answers.change, page.backbone.change]
-    gr.on(followed, controls, inputs, enabled, **LIGHT)
-    cancel.click(lambda desk: desk.jobs.cancel(), desk, None, **AT_ONCE)
+    gr.on(followed, controls, inputs, enabled, **VIEW)
+    cancel.click(stop, desk, cancel, **AT_ONCE)
 
     details = [sentence, player, spectrum, bars, which, votes, caption]
-    listed = gr.on([demo.load, answers.change], show, answers, [nothing, result, table, ignored, chosen], **LIGHT)
+    listed = gr.on([demo.load, answers.change], show, answers, [nothing, result, table, ignored, chosen], **VIEW)
     listed.then(detail, [answers, chosen], details, **LIGHT)
-    table.select(select, None, chosen, **LIGHT).then(detail, [answers, chosen], details, **LIGHT)
-    which.input(heads_of, [answers, chosen, which], [votes, caption], **LIGHT)
-    gr.on([desk.change, answers.change], words_for_correction, [desk, answers], right, **LIGHT)
+    table.select(select, None, chosen, **VIEW).then(detail, [answers, chosen], details, **LIGHT)
+    which.input(heads_of, [answers, chosen, which], [votes, caption], **VIEW)
+    gr.on([desk.change, answers.change], words_for_correction, [desk, answers], right, **VIEW)
 
 
 def words_for_correction(desk: Desk, answers: Answers | None) -> Any:

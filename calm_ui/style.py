@@ -45,7 +45,7 @@ ul.calm-notice li { margin: 0; }
 #clips-folder .folder-drop { min-height: 150px; display: grid; align-content: center; }
 #predict-correction { align-items: end; }
 .table-wrap { font-family: var(--font); font-variant-numeric: tabular-nums; }
-.table-wrap :is(th, td, span, div) { font-family: inherit; }
+.table-wrap * { font-family: inherit !important; }
 .js-plotly-plot :is([class$="tick"], .infolayer) text { fill: var(--body-text-color) !important; }
 """
 

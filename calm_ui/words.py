@@ -12,7 +12,7 @@ import pandas as pd
 from calm_core.audio import ClipStatus
 from calm_core.backbones import BackboneRow, backbone_row
 from calm_core.dataset import ClipCheck
-from calm_core.errors import BackboneError
+from calm_core.errors import BackboneError, CalmError, Cancelled
 from calm_core.studio import ClipPrediction, Learned, Workspace
 
 from .jobs import Step
@@ -94,7 +94,8 @@ def progress(text: str) -> str:
 
 
 def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """As a sentence begins; a file's name stays as it is."""
+    return text if "." in text.split(" ", 1)[0] else text[:1].upper() + text[1:]
 
 
 def notice(text: str, kind: str = "info") -> str:
@@ -218,9 +219,10 @@ def headline(current: Current) -> str:
     learned = current.learned
     found, classes = learned.accuracy, len(learned.model.class_names)
     figure = re.sub(r"(?<=\d)%", " %", str(found))
+    backbone = backbone_title(current.backbone)
     source = {
-        "clips": f"It was learned with “{backbone_title(current.backbone)}”.",
-        "file": f"Loaded from a file; it was learned with “{backbone_title(current.backbone)}”.",
+        "clips": f"Learned from {count(len(learned.clips), 'clip')} in {duration(learned.seconds)} with “{backbone}”.",
+        "file": f"Loaded from a file; it was learned with “{backbone}”.",
         "example": "This is the example classifier that the page opens with, not one of yours.",
     }[current.source]
     meaning = (
@@ -247,12 +249,9 @@ def stale(current: Current | None, workspace: Workspace) -> str:
     return "Your clips have changed since this classifier was learned. Learn again to include the change."
 
 
-def learned(found: Learned) -> str:
-    return f"learned from {count(len(found.clips), 'clip')} in {duration(found.seconds)}."
-
-
-def stopped(error: Exception) -> str:
-    return f"{error} Press the button again to go on from there."
+def ended(error: CalmError) -> str:
+    """What stays on the page when a job ended without a result."""
+    return progress(f"{error} Press the button again to go on from there." if isinstance(error, Cancelled) else str(error))
 
 
 def class_rows(learned: Learned) -> list[list[str]]:
