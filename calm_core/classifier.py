@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from . import algorithm, confidence
-from .confidence import HeldOut, mean_by_group
+from .confidence import HeldOut, Progress, mean_by_group
 from .errors import BundleError, DataError, OptionError
 from .options import FitOptions
 from .vectors import HeadVectors, Origin
@@ -93,12 +93,14 @@ class CalmClassifier:
         groups: Sequence[Any] | None = None,
         holdout: tuple[Vectors, Sequence[str]] | None = None,
         class_names: Sequence[str] | None = None,
+        progress: Progress | None = None,
     ) -> Self:
         """Learns from vectors (N, L, H, D), an array, tensor or `HeadVectors`, and one label per clip.
 
         groups: for plain arrays, rows with equal values (windows of one clip) are left out together. holdout: vectors and
         labels that judge the heads with FitOptions(reliability="holdout"). class_names: order of the classes, by default
-        sorted. Raises DataError where shapes, labels or classes don't fit.
+        sorted. progress: told of each refit that scores left-out clips; whatever it raises ends the fit. Raises DataError
+        where shapes, labels or classes don't fit.
         """
         options = options or FitOptions()
         rows = as_head_vectors(vectors, groups)
@@ -123,7 +125,9 @@ class CalmClassifier:
             scores[:, present] = algorithm.scores(x[test_rows], part.centroids, part.weights, options.tau).numpy()
             return scores
 
-        held_out = confidence.held_out_scores(truth, rows.clip_of_row, len(names), refit, cost=float(x.numel()) * len(names))
+        held_out = confidence.held_out_scores(
+            truth, rows.clip_of_row, len(names), refit, cost=float(x.numel()) * len(names), progress=progress
+        )
         return cls(
             class_names=names,
             centroids=fitted.centroids,

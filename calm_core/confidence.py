@@ -17,11 +17,12 @@ from scipy.stats import binomtest
 
 Array = NDArray[np.float32]
 Index = NDArray[np.int64]
+Progress = Callable[[int, int, str], None]  # done, total, what
 Refit = Callable[[Index, Index], Array]  # (rows to fit on, rows to score) -> scores (rows to score, C)
 
 MIN_CALIBRATION_CLIPS = 10  # below this a temperature says more about luck than about the classifier
 REFIT_BUDGET = 5e9  # multiply-adds that held-out scoring may cost: seconds on two cores
-MIN_FOLDS = 5
+MIN_FOLDS, MAX_FOLDS = 5, 50  # up to MAX_FOLDS clips every clip is left out on its own
 TEMPERATURE_RANGE = (1e-2, 1e2)
 
 
@@ -87,11 +88,13 @@ def accuracy(held_out: HeldOut, class_index: int | None = None) -> Proportion:
     return Proportion(int(correct.sum()), len(correct))
 
 
-def held_out_scores(labels: Index, groups: Index, n_classes: int, refit: Refit, cost: float = 0.0) -> HeldOut:
+def held_out_scores(
+    labels: Index, groups: Index, n_classes: int, refit: Refit, *, cost: float = 0.0, progress: Progress | None = None
+) -> HeldOut:
     """Scores every group (the windows of one clip, labels (N,), groups (N,)) by literal refits without it.
 
-    cost: multiply-adds of one refit. As many refits as REFIT_BUDGET allows: one per group (leave-one-out) for the usual
-    handful of clips, else that many stratified folds, at least MIN_FOLDS.
+    cost: multiply-adds of one refit. One refit per group (leave-one-out) for the usual handful of clips; for more than
+    MAX_FOLDS, or more than REFIT_BUDGET allows, stratified folds, at least MIN_FOLDS. progress: whatever it raises ends the work.
     """
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
     order = np.argsort(first)  # groups in the order of their first row
@@ -99,11 +102,13 @@ def held_out_scores(labels: Index, groups: Index, n_classes: int, refit: Refit, 
     rank[order] = np.arange(len(order))
     clip_of_row, truth = rank[inverse], labels[np.sort(first)]
     n_clips = len(truth)
-    folds = min(n_clips, max(MIN_FOLDS, int(REFIT_BUDGET // max(cost, 1.0))))
+    folds = min(n_clips, MAX_FOLDS, max(MIN_FOLDS, int(REFIT_BUDGET // max(cost, 1.0))))
     fold_of_clip = np.empty(n_clips, dtype=np.int64)
     fold_of_clip[np.argsort(truth, kind="stable")] = np.arange(n_clips) % folds  # dealing class by class stratifies
     result = np.full((n_clips, n_classes), np.nan, dtype=np.float32)
     for fold in range(folds):
+        if progress:
+            progress(fold, folds, "testing on clips that were left out")
         test_rows = np.flatnonzero(fold_of_clip[clip_of_row] == fold)
         fit_rows = np.flatnonzero(fold_of_clip[clip_of_row] != fold)
         known = np.isin(labels[test_rows], labels[fit_rows])

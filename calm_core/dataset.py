@@ -7,32 +7,23 @@ Thumbs.db, desktop.ini, __MACOSX and ._ files). This room knows no tensors and n
 from __future__ import annotations
 
 import csv
-import lzma
 import os
 import re
 import shutil
-import stat
 import tempfile
 import unicodedata
-import zipfile
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .archive import is_litter, leads_out, unpack
 from .audio import AUDIO_SUFFIXES, ClipError, ClipStatus, load
 from .errors import DataError
 
-MAX_ZIP_ENTRIES = 20_000
-MAX_ZIP_BYTES = 4 * 1024**3  # unpacked
-MAX_ZIP_RATIO = 200  # unpacked to packed bytes; sound packs 2:1 or so, only long digital silence or a bomb packs like this
-RATIO_FREE_BYTES = 1024**2  # entries up to this size may have any ratio
-COPY_BYTES = 1024**2
 MAX_HEADER_CHARS = 65_536  # of a table's first line: a stray file called .csv may be one endless line
 IMBALANCE_RATIO = 4  # largest class to smallest, in clips
 
@@ -43,7 +34,6 @@ LABEL_COLUMNS = ("label", "class", "category")
 SPLIT_NAMES = frozenset({"train", "training", "test", "validation", "valid", "val", "dev"})
 BACKGROUND_WORDS = frozenset({"background", "noise", "other", "silence", "none", "nothing", "negative", "unknown", "ambient"})
 
-_LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini", "__macosx"})
 _HOW_TO = "Put the clips of each class in a folder named after it (owl/01.wav, bat/01.wav), or add a metadata.csv with file_name,label."
 
 Ignored = tuple[str, str]  # name, why
@@ -170,20 +160,10 @@ def read_unlabelled(paths: Sequence[Path]) -> Dataset:
 def read_zip(zip_path: Path, into: Path) -> Dataset:
     """Unpack the audio and tables of a ZIP into the new or empty folder `into`, then read it as `read_folder` does.
 
-    Every other entry stays packed and is ignored with a reason, and so is an entry that is damaged: one bad clip costs only itself.
-    Raises DataError, before anything is written, for a file that isn't a whole ZIP, for more than MAX_ZIP_ENTRIES entries or
-    MAX_ZIP_BYTES unpacked, and for an entry that leads out of the folder, is a link, has a password, or unpacks beyond MAX_ZIP_RATIO.
+    Every other entry stays packed and is ignored with a reason, and so is an entry that is damaged. Raises DataError as
+    `archive.unpack` and `read_folder` do.
     """
-    into.mkdir(parents=True, exist_ok=True)
-    if any(into.iterdir()):
-        raise DataError(f"the folder {str(into)!r} isn't empty; unpack the ZIP into a new one.")
-    try:
-        with zipfile.ZipFile(zip_path) as archive:
-            ignored = _unpack(archive, into)
-    except _DAMAGED as error:
-        raise DataError(f"{zip_path.name!r} isn't a whole ZIP file; it may be cut short. Make it or upload it again.") from error
-    except OSError as error:
-        raise DataError(f"{zip_path.name!r} can't be unpacked ({error.strerror or error}); check the file and the free space.") from error
+    ignored = unpack(zip_path, into, _why_packed)
     return _read_tree(into, zip_path.name, ignored)
 
 
@@ -307,10 +287,6 @@ def _is_audio(file: Path | PurePosixPath) -> bool:
     return file.suffix.lower() in AUDIO_SUFFIXES
 
 
-def _is_litter(name: str) -> bool:
-    return name.casefold() in _LITTER or name.startswith("._")
-
-
 def _name(file: Path, base: Path) -> str:
     return unicodedata.normalize("NFC", (file.relative_to(base) if file.is_relative_to(base) else Path(file.name)).as_posix())
 
@@ -351,8 +327,8 @@ def _walk(root: Path) -> tuple[list[Path], list[Ignored]]:
 
     for folder, subfolders, names in os.walk(root, onerror=closed):
         here = Path(folder)
-        subfolders[:] = [name for name in subfolders if not _is_litter(name)]
-        names = [name for name in names if not _is_litter(name)]
+        subfolders[:] = [name for name in subfolders if not is_litter(name)]
+        names = [name for name in names if not is_litter(name)]
         ignored += [(_name(here / name, root), "hidden") for name in subfolders + names if name.startswith(".")]
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         linked = [name for name in subfolders if (here / name).is_symlink()]  # os.walk lists them but doesn't enter
@@ -363,7 +339,7 @@ def _walk(root: Path) -> tuple[list[Path], list[Ignored]]:
 
 def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
     """The visible (folders, files) directly in `folder`, sorted; links to folders are neither."""
-    visible = sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".") and not _is_litter(entry.name))
+    visible = sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".") and not is_litter(entry.name))
     folders = [entry for entry in visible if entry.is_dir() and not entry.is_symlink()]
     return folders, [entry for entry in visible if entry.is_file()]
 
@@ -413,6 +389,10 @@ def _why_no_clip(file: Path | PurePosixPath, tables: Sequence[Path]) -> str:
         return "not an audio file"
     table = next((table.name for table in tables if file.is_relative_to(table.parent)), None)
     return f"not listed with a label in {table}" if table else "not in a class folder"
+
+
+def _why_packed(path: PurePosixPath) -> str:
+    return "" if _is_audio(path) or path.suffix.lower() in TABLE_SUFFIXES else _why_no_clip(path, [])
 
 
 def _first_ignored(ignored: Sequence[Ignored]) -> str:
@@ -496,92 +476,8 @@ def _read_rows(table: Path, root: Path, base: Path) -> tuple[list[Clip], list[Ig
 def _find(root: Path, name: str, where: str) -> Path | None:
     """The file called `name` under `root`, or None. Raises DataError if the name leads out of `root`."""
     relative = PurePosixPath(name.replace("\\", "/"))  # tables made on Windows
-    if _leads_out(relative):
+    if leads_out(relative):
         raise DataError(f"{where}: file name {name!r} leads out of the folder; only names inside it are allowed.")
     # A Mac writes é as two characters into file names, a table usually has one.
     spellings = (str(relative), unicodedata.normalize("NFC", str(relative)), unicodedata.normalize("NFD", str(relative)))
     return next((file for file in (root / spelling for spelling in spellings) if file.is_file()), None)
-
-
-def _leads_out(path: PurePosixPath) -> bool:
-    return path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", str(path)) is not None
-
-
-# ---- ZIP -------------------------------------------------------------------------------------------------------------------
-
-_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, UnicodeDecodeError)  # zipfile raises them all
-
-
-def _unpack(archive: zipfile.ZipFile, into: Path) -> list[Ignored]:
-    """Write the audio and tables of `archive` into the folder `into`. Raises DataError for an archive that isn't safe to unpack."""
-    entries = archive.infolist()
-    if len(entries) > MAX_ZIP_ENTRIES:
-        raise DataError(f"the ZIP has {len(entries)} entries; at most {MAX_ZIP_ENTRIES} are allowed. Split it.")
-    wanted: list[tuple[zipfile.ZipInfo, PurePosixPath]] = []
-    ignored: list[Ignored] = []
-    for entry in entries:
-        path = _safe_path(entry)
-        if any(map(_is_litter, path.parts)):
-            continue
-        if entry.is_dir() or _is_audio(path) or path.suffix.lower() in TABLE_SUFFIXES:
-            wanted.append((entry, path))
-        else:
-            ignored.append((str(path), _why_no_clip(path, [])))
-    _require_modest_size([entry for entry, _ in wanted])
-
-    budget = MAX_ZIP_BYTES
-    for entry, path in wanted:
-        target = into / path
-        if entry.is_dir():
-            target.mkdir(parents=True, exist_ok=True)  # so that an empty class folder is noticed
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists():
-            ignored.append((str(path), "the ZIP has an entry of the same name before it"))
-            continue
-        try:
-            budget = _copy(archive, entry, target, budget)
-        except _DAMAGED:
-            target.unlink(missing_ok=True)
-            ignored.append((str(path), "damaged inside the ZIP; make the ZIP again"))
-    return ignored
-
-
-def _safe_path(entry: zipfile.ZipInfo) -> PurePosixPath:
-    """Where the entry goes, relative to the folder. Raises DataError for a path that leads out of it, a link, or a password."""
-    name = entry.orig_filename
-    if not entry.flag_bits & 0x800:  # without the UTF-8 flag zipfile decodes as cp437, though Macs and Linux write UTF-8 all the same
-        with suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
-    path = PurePosixPath(unicodedata.normalize("NFC", name))
-    if _leads_out(path) or "\\" in name or "\0" in name:
-        raise DataError(f"ZIP entry {name!r} leads out of the folder; only plain relative paths with '/' are allowed. Make the ZIP again.")
-    if stat.S_ISLNK(entry.external_attr >> 16):
-        raise DataError(f"ZIP entry {name!r} is a link; only files and folders are allowed. Put the file itself into the ZIP.")
-    if entry.flag_bits & 0x1:
-        raise DataError(f"ZIP entry {name!r} has a password; make the ZIP again without one.")
-    return path
-
-
-def _require_modest_size(entries: Sequence[zipfile.ZipInfo]) -> None:
-    total = sum(entry.file_size for entry in entries)
-    if total > MAX_ZIP_BYTES:
-        raise DataError(f"the ZIP unpacks to {total / 1024**3:.1f} GiB; at most {MAX_ZIP_BYTES / 1024**3:.1f} GiB is allowed. Split it.")
-    for entry in entries:
-        if entry.file_size > RATIO_FREE_BYTES and entry.file_size > MAX_ZIP_RATIO * entry.compress_size:
-            ratio = entry.file_size / max(entry.compress_size, 1)
-            raise DataError(
-                f"ZIP entry {entry.filename!r} unpacks to {ratio:.0f} times its size; at most {MAX_ZIP_RATIO} is allowed."
-                " It is digital silence or a trap: leave it out."
-            )
-
-
-def _copy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, budget: int) -> int:
-    """Unpack one entry and return what is left of `budget`, in bytes: counted as written, for the sizes in a ZIP are only claims."""
-    with archive.open(entry) as packed, target.open("xb") as unpacked:
-        while block := packed.read(COPY_BYTES):
-            budget -= len(block)
-            if budget < 0:
-                raise DataError(f"ZIP entry {entry.filename!r} takes the ZIP over {MAX_ZIP_BYTES / 1024**3:.1f} GiB unpacked. Split it.")
-            unpacked.write(block)
-    return budget

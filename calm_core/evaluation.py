@@ -155,7 +155,7 @@ def held_out_ladder(
             return fit_and_score(rung, support.rows(torch.from_numpy(fit_rows)), support.vectors[test_rows])
 
         cost = float(features.heads.values.size) * len(names)  # the same for all rungs, so that all get the same folds
-        found = confidence.accuracy(confidence.held_out_scores(row_truth, groups, len(names), refit, cost))
+        found = confidence.accuracy(confidence.held_out_scores(row_truth, groups, len(names), refit, cost=cost))
         results.append(MethodResult(rung.method, rung.title, None, found.value, *found.interval))
     return tuple(results)
 

@@ -183,9 +183,14 @@ class Studio:
         start = time.monotonic()
         clips = tuple(check.clip for check in workspace.usable)
         heads = self.vectors(clips, backbone, extract_options or ExtractOptions(), progress=progress, cancelled=cancelled)
-        if progress:  # hundreds of clips make this as long as listening to them
-            progress(len(clips), len(clips), "testing on clips that were left out")
-        model = CalmClassifier.fit(heads, workspace.labels, options=options)
+
+        def watch(done: int, total: int, what: str) -> None:
+            if cancelled and cancelled():
+                raise Cancelled("stopped while testing on left-out clips; the head vectors are kept.")
+            if progress:
+                progress(done, total, what)
+
+        model = CalmClassifier.fit(heads, workspace.labels, options=options, progress=watch)
         rungs: tuple[MethodResult, ...] = ()
         if ladder:
             features = self._ladder_features(clips, heads, backbone, cancelled)

@@ -79,7 +79,7 @@ def step_text(step: Step) -> str:
     if step.done == 0:
         return f"{step.what} …"
     left = f", about {duration(step.seconds_left)} left" if step.seconds_left is not None else ""
-    if step.what.startswith("comparing"):  # counts methods, not clips
+    if step.what.startswith(("comparing", "testing")):  # counts methods or tests, not clips
         return f"{step.what} ({step.done}/{step.total}){left}"
     return f"{step.done}/{count(step.total, 'clip')}, {step.what}{left}"
 

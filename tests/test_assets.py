@@ -41,9 +41,7 @@ def test_the_example_classifier_is_what_the_example_clips_teach(studio: Studio) 
 @pytest.mark.skipif(not ESC10.is_dir(), reason="the real recordings of ESC-10 are not beside the project (../shared/data/esc10)")
 def test_real_recordings_are_told_apart(studio: Studio) -> None:
     """ESC-10, 5 shots, folds apart: a check of the whole chain, not the reported figure (README)."""
-    found, left_out = studio.evaluate(
-        dataset.read(ESC10), load_backbone("pocket", "cpu"), shots=[5], episodes=5, by_folds=True
-    )
+    found, left_out = studio.evaluate(dataset.read(ESC10), load_backbone("pocket", "cpu"), shots=[5], episodes=5, by_folds=True)
     accuracy = {row.method: row.accuracy for row in found.results}
     assert (found.n_test, left_out) == (400, ())
     assert accuracy["calm"] >= 0.5
