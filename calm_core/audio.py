@@ -34,10 +34,11 @@ CUT_SHORT_SHARE = 0.95  # reading less of the stated length than this means dama
 PREPROCESSING = "mono-mean soxr-hq 1"  # part of every vector key: change it whenever `load` or `windows` gives other samples
 BLOCK_SAMPLES = 1 << 20  # over all channels: 4 MiB of float32 at a time
 
-_SOUND_SUFFIXES = frozenset({".wav", ".wave", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aiff", ".aif", ".aifc", ".au"})
-_PHONE_SUFFIXES = frozenset({".snd", ".caf", ".m4a", ".m4b", ".aac", ".ac3", ".amr", ".wma"})
-_VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".webm", ".weba", ".mkv", ".mka", ".avi"})
-AUDIO_SUFFIXES = _SOUND_SUFFIXES | _PHONE_SUFFIXES | _VIDEO_SUFFIXES
+AUDIO_SUFFIXES = frozenset(
+    {".wav", ".wave", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aiff", ".aif", ".aifc", ".au"}
+    | {".snd", ".caf", ".m4a", ".m4b", ".aac", ".ac3", ".amr", ".wma"}  # phones, recorders
+    | {".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".webm", ".weba", ".mkv", ".mka", ".avi"}  # videos
+)
 
 # Containers that hold their own sound. FFmpeg also knows playlists, scripts and network streams: a file that only looks like
 # audio must not make this machine open another file or an address.

@@ -1,7 +1,7 @@
 """Folders, ZIPs and tables of clips become a list of labelled clips; a preflight tells, before any model runs, which can be used.
 
-Nothing is dropped in silence: what is no clip is listed with the reason, except the litter of operating systems (.DS_Store,
-Thumbs.db, desktop.ini, __MACOSX and ._ files). This room knows no tensors and no model.
+Nothing is dropped in silence: what is no clip is listed with the reason, except the litter of operating systems
+(`archive.is_litter`). This room knows no tensors and no model.
 """
 
 from __future__ import annotations
@@ -287,6 +287,10 @@ def _is_audio(file: Path | PurePosixPath) -> bool:
     return file.suffix.lower() in AUDIO_SUFFIXES
 
 
+def _is_visible(name: str) -> bool:
+    return not name.startswith(".") and not is_litter(name)
+
+
 def _name(file: Path, base: Path) -> str:
     return unicodedata.normalize("NFC", (file.relative_to(base) if file.is_relative_to(base) else Path(file.name)).as_posix())
 
@@ -327,19 +331,17 @@ def _walk(root: Path) -> tuple[list[Path], list[Ignored]]:
 
     for folder, subfolders, names in os.walk(root, onerror=closed):
         here = Path(folder)
-        subfolders[:] = [name for name in subfolders if not is_litter(name)]
-        names = [name for name in names if not is_litter(name)]
-        ignored += [(_name(here / name, root), "hidden") for name in subfolders + names if name.startswith(".")]
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        ignored += [(_name(here / name, root), "hidden") for name in subfolders + names if name.startswith(".") and not is_litter(name)]
+        subfolders[:] = filter(_is_visible, subfolders)
         linked = [name for name in subfolders if (here / name).is_symlink()]  # os.walk lists them but doesn't enter
         ignored += [(_name(here / name, root), "a link to a folder; copy the folder itself") for name in linked]
-        files += [here / name for name in names if not name.startswith(".")]
+        files += [here / name for name in filter(_is_visible, names)]
     return sorted(files, key=lambda file: file.relative_to(root).parts), sorted(ignored)
 
 
 def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
     """The visible (folders, files) directly in `folder`, sorted; links to folders are neither."""
-    visible = sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".") and not is_litter(entry.name))
+    visible = sorted(entry for entry in folder.iterdir() if _is_visible(entry.name))
     folders = [entry for entry in visible if entry.is_dir() and not entry.is_symlink()]
     return folders, [entry for entry in visible if entry.is_file()]
 
