@@ -31,8 +31,13 @@ CHUNK_ROWS = 2**13  # queries scored together: bounds a chunk of a single head
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """What is learned: centroids (C, L, H, D) of unit length per head; reliability and weights (L, H, C); judged (C,) clips."""
+    """What is learned.
 
+    centre (L, H, D): taken from every vector first, zeros unless options.centre; centroids (C, L, H, D) of unit length per head;
+    reliability and weights (L, H, C); judged (C,): how many clips judged each class.
+    """
+
+    centre: Tensor
     centroids: Tensor
     reliability: Tensor
     weights: Tensor
@@ -53,35 +58,41 @@ def fit(
     the heads when options.reliability is "holdout". Raises DataError for fewer than two classes, a class without a clip,
     or vectors that are not finite.
     """
-    mu = class_centroids(vectors, labels, n_classes)
+    centre = support_centre(vectors, options)
+    mu = class_centroids(vectors, labels, n_classes, centre)
     if options.reliability == "leave_one_out":
-        judges = leave_one_out_similarities(vectors, labels, n_classes, groups)
+        judges = leave_one_out_similarities(vectors, labels, n_classes, groups, centre=options.centre)
     elif options.reliability == "resubstitution":
-        judges = similarities(vectors, mu)
+        judges = similarities(vectors, mu, centre)
     elif holdout is not None:
-        judges, labels = similarities(holdout[0], mu), holdout[1]
+        judges, labels = similarities(holdout[0], mu, centre), holdout[1]
     else:
         raise DataError("reliability 'holdout' needs held-out clips; give some, or use 'leave_one_out'.")
     r, judged = mean_reliability(judges, labels, mu.shape[1:3], n_classes, options)
     r = shrink(r, judged, options.shrinkage)
-    return Fitted(mu, r, head_weights(r, options), judged)
+    return Fitted(centre, mu, r, head_weights(r, options), judged)
 
 
-def scores(vectors: Tensor, centroids: Tensor, weights: Tensor, tau: float) -> Tensor:
-    """Reliability-weighted soft votes s (Q, C) = sum over heads of w p (step 7). Not normalised over classes: no probabilities."""
-    w = weights.flatten(0, 1)  # (L * H, C)
+def scores(vectors: Tensor, fitted: Fitted, options: FitOptions) -> Tensor:
+    """Reliability-weighted votes s (Q, C) = sum over heads of w p, or of w log p (step 7). They are no probabilities."""
+    w = fitted.weights.flatten(0, 1)  # (L * H, C)
     votes = torch.zeros(len(vectors), w.shape[1])
     for vote, rows in zip(votes.split(CHUNK_ROWS), vectors.split(CHUNK_ROWS), strict=True):
-        for heads, sims in similarities(rows, centroids):
-            vote += torch.einsum("hqc,hc->qc", posteriors(sims, tau), w[heads])
+        for heads, sims in similarities(rows, fitted.centroids, fitted.centre):
+            vote += torch.einsum("hqc,hc->qc", pooled(sims, options), w[heads])
     return votes
 
 
-def contributions(vectors: Tensor, centroids: Tensor, weights: Tensor, tau: float) -> Tensor:
+def contributions(vectors: Tensor, fitted: Fitted, options: FitOptions) -> Tensor:
     """Every head's part of the score, (Q, L, H, C): summed over L and H it is `scores`."""
-    L, H, C = weights.shape
-    p = torch.cat([posteriors(sims, tau) for _, sims in similarities(vectors, centroids)])
-    return p.view(L, H, len(vectors), C).permute(2, 0, 1, 3) * weights
+    L, H, C = fitted.weights.shape
+    p = torch.cat([pooled(sims, options) for _, sims in similarities(vectors, fitted.centroids, fitted.centre)])
+    return p.view(L, H, len(vectors), C).permute(2, 0, 1, 3) * fitted.weights
+
+
+def pooled(sims: Tensor, options: FitOptions) -> Tensor:
+    """What a head adds to the vote, before its weight: p, or log p where posteriors are pooled as a product of experts."""
+    return torch.log_softmax(sims / options.tau, dim=-1) if options.pooling == "log" else posteriors(sims, options.tau)
 
 
 # Step 1: centroids, and cosines to them ------------------------------------------------------------------------------------
@@ -92,8 +103,13 @@ def unit(x: Tensor) -> Tensor:
     return F.normalize(x.float(), dim=-1)
 
 
-def class_centroids(vectors: Tensor, labels: Tensor, n_classes: int) -> Tensor:
-    """Centroids mu (C, L, H, D): the mean of a class's raw vectors (N, L, H, D), then of unit length per head."""
+def support_centre(vectors: Tensor, options: FitOptions) -> Tensor:
+    """The mean (L, H, D) of the support vectors (N, L, H, D) where options.centre, else zeros."""
+    return vectors.mean(0, dtype=torch.float32) if options.centre else torch.zeros(vectors.shape[1:])
+
+
+def class_centroids(vectors: Tensor, labels: Tensor, n_classes: int, centre: Tensor) -> Tensor:
+    """Centroids mu (C, L, H, D): the mean of a class's vectors (N, L, H, D), less the centre, then of unit length per head."""
     if n_classes < 2:
         raise DataError(f"found {n_classes} class; add clips of at least one more class, two are the least that can be told apart.")
     if (empty := (torch.bincount(labels, minlength=n_classes) == 0).nonzero().flatten()).numel():
@@ -101,7 +117,7 @@ def class_centroids(vectors: Tensor, labels: Tensor, n_classes: int) -> Tensor:
     _, L, H, D = vectors.shape
     membership = one_hot(labels, n_classes)
     mu = torch.empty(n_classes, L * H, D)
-    for heads, x in heads_first(vectors, n_classes):
+    for heads, x in heads_first(vectors, n_classes, centre):
         mu[:, heads] = unit(class_totals(x, membership)).transpose(0, 1)
     if not torch.isfinite(mu).all():
         raise DataError("the head vectors hold NaN or infinite values; extract them again, in float32 if they were in float16.")
@@ -109,39 +125,55 @@ def class_centroids(vectors: Tensor, labels: Tensor, n_classes: int) -> Tensor:
 
 
 def class_totals(x: Tensor, membership: Tensor) -> Tensor:
-    """Sums (heads, C, D) of each class's raw vectors x (heads, N, D); the sum and the mean have the same direction."""
+    """Sums (heads, C, D) of each class's vectors x (heads, N, D); the sum and the mean have the same direction."""
     return membership.T @ x
 
 
-def similarities(vectors: Tensor, centroids: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Yields (heads, cosines (heads, Q, C)) of raw vectors (Q, L, H, D) with unit centroids (C, L, H, D)."""
+def similarities(vectors: Tensor, centroids: Tensor, centre: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yields (heads, cosines (heads, Q, C)) of vectors (Q, L, H, D), less the centre, with unit centroids (C, L, H, D)."""
     mu = centroids.flatten(1, 2).transpose(0, 1)  # (L * H, C, D)
-    for heads, x in heads_first(vectors, len(centroids)):
+    for heads, x in heads_first(vectors, len(centroids), centre):
         yield heads, unit(x) @ mu[heads].transpose(1, 2)
 
 
 def leave_one_out_similarities(
-    vectors: Tensor, labels: Tensor, n_classes: int, groups: Tensor | None = None
+    vectors: Tensor, labels: Tensor, n_classes: int, groups: Tensor | None = None, *, centre: bool = False
 ) -> Iterator[tuple[slice, Tensor]]:
     """Yields (heads, cosines (heads, N, C)) with each clip's whole group taken out of the centroids it is compared with.
 
     Closed form on raw sums, mu^-g = sum_c - sum_g: exactly the centroids of a refit without the group. A class that the
-    group leaves empty gets the cosine -inf, and so the posterior 0.
+    group leaves empty gets the cosine -inf, and so the posterior 0. With centre, the centre too is that of the refit.
     """
-    groups = torch.arange(len(labels)) if groups is None else groups
+    groups = torch.arange(len(labels)) if groups is None else torch.unique(groups, return_inverse=True)[1]
     membership = one_hot(labels, n_classes)
+    count, group_size = membership.sum(0), torch.bincount(groups)
     # A part is what one group adds to one class; clips (entries) are compared with the class without the part.
     parts, part_of = torch.unique(torch.stack([groups, labels]), dim=1, return_inverse=True)
-    of_class = parts[1]
-    emptied = torch.bincount(labels, minlength=n_classes)[of_class] == torch.bincount(part_of)
-    clip, part = (groups[:, None] == parts[0]).nonzero(as_tuple=True)
-    for heads, x in heads_first(vectors, n_classes):
-        total, directions = class_totals(x, membership), unit(x)
+    of_group, of_class = parts
+    left = count[of_class] - torch.bincount(part_of)
+    clip, part = (groups[:, None] == of_group).nonzero(as_tuple=True)
+    origin = vectors.mean(0, dtype=torch.float32) if centre else torch.zeros(vectors.shape[1:])
+    for heads, x in heads_first(vectors, n_classes, origin):
+        total = class_totals(x, membership)
         part_sum = torch.zeros(len(x), len(of_class), x.shape[-1]).index_add_(1, part_of, x)
-        remainder = unit(total[:, of_class] - part_sum)
-        cosine = torch.linalg.vecdot(directions[:, clip], remainder[:, part])
-        sims = directions @ unit(total).transpose(1, 2)
-        sims[:, clip, of_class[part]] = cosine.masked_fill(emptied[part], -torch.inf)
+        remainder = total[:, of_class] - part_sum
+        if centre:
+            # Seen from the mean of all, the mean without group g lies at shift_g = -sum_g / (N - n_g): every vector and every
+            # class mean a is taken from there, |a - shift|^2 written out, for there is one such centroid per clip and class.
+            mean = total / count[:, None]
+            rest = (len(labels) - group_size).clamp_min(1)
+            shift = -torch.zeros(len(x), len(rest), x.shape[-1]).index_add_(1, groups, x) / rest[:, None]
+            remainder = remainder / left.clamp_min(1)[:, None] - shift[:, of_group]
+            shift = shift[:, groups]
+            directions = unit(x - shift)
+            inner = directions @ mean.transpose(1, 2) - torch.linalg.vecdot(directions, shift).unsqueeze(-1)
+            length = mean.square().sum(-1).unsqueeze(1) - 2 * shift @ mean.transpose(1, 2) + shift.square().sum(-1, keepdim=True)
+            sims = inner / length.clamp_min(torch.finfo(torch.float32).tiny).sqrt()
+        else:
+            directions = unit(x)
+            sims = directions @ unit(total).transpose(1, 2)
+        cosine = torch.linalg.vecdot(directions[:, clip], unit(remainder)[:, part])
+        sims[:, clip, of_class[part]] = cosine.masked_fill(left[part] == 0, -torch.inf)
         yield heads, sims
 
 
@@ -202,7 +234,7 @@ def head_weights(r: Tensor, options: FitOptions) -> Tensor:
     """Weights w (L, H, C) from reliability; each class's column sums to 1 over all heads.
 
     With top_k, heads tied with the k-th are kept too, so that no order of heads decides. A column that is zero everywhere
-    gives uniform weights.
+    gives uniform weights. With trust below 1 the weights are mixed with uniform ones over the heads kept.
     """
     flat = r.flatten(0, 1)  # (L * H, C)
     kept = torch.ones_like(flat, dtype=torch.bool)
@@ -215,20 +247,21 @@ def head_weights(r: Tensor, options: FitOptions) -> Tensor:
         w = w / w.sum(0)
     else:
         w = torch.softmax((flat / options.tau_w).masked_fill(~kept, -torch.inf), dim=0)
+    w = options.trust * w + (1 - options.trust) * kept / kept.sum(0)
     return w.view_as(r)
 
 
 # Chunks ----------------------------------------------------------------------------------------------------------------------
 
 
-def heads_first(vectors: Tensor, n_classes: int) -> Iterator[tuple[slice, Tensor]]:
-    """Yields (heads, x (heads, N, D) float32): a few of the L * H heads of vectors (N, L, H, D) at a time."""
-    flat = vectors.flatten(1, 2)
+def heads_first(vectors: Tensor, n_classes: int, centre: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yields (heads, x (heads, N, D) float32): a few of the L * H heads of vectors (N, L, H, D), less the centre, at a time."""
+    flat, origin = vectors.flatten(1, 2), centre.flatten(0, 1)
     N, count, D = flat.shape
     step = max(1, CHUNK_ELEMENTS // max(1, N * max(D, n_classes)))
     for start in range(0, count, step):
         heads = slice(start, min(start + step, count))
-        yield heads, flat[:, heads].transpose(0, 1).contiguous().float()
+        yield heads, flat[:, heads].transpose(0, 1).contiguous().float() - origin[heads, None]
 
 
 def one_hot(labels: Tensor, n_classes: int) -> Tensor:

@@ -14,6 +14,7 @@ from .errors import OptionError
 
 Scheme = Literal["margin_clamped", "margin", "probability", "brier"]
 ReliabilitySource = Literal["leave_one_out", "resubstitution", "holdout"]
+Pooling = Literal["linear", "log"]
 
 NEUTRAL_PROMPT = "What sound is this? Answer with the class name."
 
@@ -28,6 +29,9 @@ class FitOptions:
     reliability: which clips judge the heads.
     top_k: keep only this many heads per class, or None for all.
     shrinkage: alpha >= 0, pulls a class's reliability towards its mean over heads, the more the fewer clips it has.
+    pooling: how heads' posteriors become a score: "linear" (paper) sums w p, "log" sums w log p (a product of experts).
+    centre: subtract the mean of all support vectors from every vector first, head by head.
+    trust: 1 (paper) votes with the learned weights, 0 with equal ones, between with their mixture.
     """
 
     tau: float = 0.07
@@ -36,6 +40,9 @@ class FitOptions:
     reliability: ReliabilitySource = "leave_one_out"
     top_k: int | None = None
     shrinkage: float = 0.0
+    pooling: Pooling = "linear"
+    centre: bool = False
+    trust: float = 1.0
 
     def __post_init__(self) -> None:
         """Raises OptionError for any value outside its domain."""
@@ -47,6 +54,9 @@ class FitOptions:
             raise OptionError(f"shrinkage is {self.shrinkage}; it must be a finite number, 0 or above.")
         if self.top_k is not None and self.top_k < 1:
             raise OptionError(f"top_k is {self.top_k}; it must be at least 1, or None to keep every head.")
+        if not 0 <= self.trust <= 1:
+            raise OptionError(f"trust is {self.trust}; it must be between 0 (equal weights) and 1 (learned weights).")
+        _require_choice("pooling", self.pooling, get_args(Pooling))
         _require_choice("scheme", self.scheme, get_args(Scheme))
         _require_choice("reliability", self.reliability, get_args(ReliabilitySource))
 
