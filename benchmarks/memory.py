@@ -35,9 +35,8 @@ def main() -> None:
     held, start = start_peak_mib(), time.perf_counter()
     scores = algorithm.scores(queries, centroids, weights, TAU)
     assert scores.shape == (count, CLASSES)
-    print(
-        f"{count} queries x {LAYERS * HEADS} heads x {CLASSES} classes: {peak_mib() - held:.0f} MiB extra, {time.perf_counter() - start:.0f} s"
-    )
+    size = f"{count} queries x {LAYERS * HEADS} heads x {CLASSES} classes"
+    print(f"{size}: {peak_mib() - held:.0f} MiB extra, {time.perf_counter() - start:.0f} s")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python tools/train_pocket.py --out assets/pocket --clips 100000 --seed 0
 
-Every training example is a fresh sound of `tools/synth.py` under fresh recording conditions, asked about in the chat format,
+Every training example is a fresh sound of `tools/synth/` under fresh recording conditions, asked about in the chat format,
 answered by its family and two attributes measured from the waveform ("dog bark; bright; sparse"). No recording is used.
 Beside the weights stand the processor, the configuration of this run and its log. Needs no accelerator; uses one when there.
 """

@@ -1,0 +1,126 @@
+"""Instruments: notes of a random scale in a random rhythm, plucked, struck, blown or bowed; and a drum kit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .basics import SAMPLE_RATE_HZ, Range, Rng, Synth, Wave, curve, decay, log_uni, pick, samples, silence, swell, uni
+from .filters import BIN_HZ, morph, n_frames, resonances
+from .sources import band, burst_grain, harmonic, modal, modes, noise, pulses, tone
+from .timing import LAST_START, add_at
+
+Note = Callable[[Rng, float, int], Wave]  # the generator, f0 in Hz, samples
+
+SCALES = ((0, 2, 4, 5, 7, 9, 11, 12), (0, 3, 5, 7, 10, 12), (0, 2, 3, 5, 7, 8, 10, 12), (0, 4, 7, 12), (0,))  # semitones
+
+
+def melody(note: Note, pitch_hz: Range, beat_s: Range, ring: Range, chord: float = 0.2) -> Synth:
+    """Factory for instruments. ring: stretches notes beyond their beat; chord: chance of three notes at once."""
+
+    def synth(rng: Rng, n: int) -> Wave:
+        root, pulse, legato = log_uni(rng, pitch_hz), log_uni(rng, beat_s), uni(rng, ring)
+        scale = np.array(pick(rng, *SCALES))
+        out, at, level = silence(n), int(0.1 * n * rng.random()), pick(rng, 0.0, 0.3)
+        cache: dict[tuple[int, int], Wave] = {}
+        while at < n - 800:
+            length = samples(pulse * pick(rng, 0.5, 1, 1, 2))
+            for _ in range(3 if rng.random() < chord else 1):
+                degree = int(rng.integers(len(scale)))
+                size = min(n, 2 * SAMPLE_RATE_HZ, max(800, int(length * legato)))
+                if (degree, size) not in cache:
+                    cache[degree, size] = note(rng, root * 2 ** (scale[degree] / 12), size)
+                add_at(out, cache[degree, size], at, np.exp(level * rng.standard_normal()))
+            at += length
+            if rng.random() < 0.05:
+                break
+        return out
+
+    return synth
+
+
+# ------------------------------------------------------------------------------------------------ notes
+
+
+def hammered(rng: Rng, f0: float, m: int) -> Wave:
+    hz = modes(rng, "string", f0, 14)
+    wave = modal(m, hz, log_uni(rng, (1.5, 6)) * (hz / 200) ** -0.7, np.arange(1, 15) ** -uni(rng, (0.9, 1.5)))
+    return wave * swell(m, 0.003, 0.1) + 0.03 * burst_grain(rng, m, (100, 700))
+
+
+def plucked(rng: Rng, f0: float, m: int) -> Wave:
+    k, place = np.arange(1, 25), uni(rng, (0.08, 0.45))
+    hz, t60_s = modes(rng, "string", f0, 24), log_uni(rng, (0.4, 4)) * k**-0.6
+    return modal(m, hz, t60_s, np.abs(np.sin(np.pi * k * place)) * k ** -uni(rng, (0.5, 1.4))) * swell(m, 0.002, 0.08)
+
+
+def sustained(slope: Range, air: Range, attack: Range, vibrato: Range, odd: float) -> Note:
+    """Factory for blown, bowed or bellows-driven notes. odd: how far odd partials may outweigh the even ones."""
+
+    def note(rng: Rng, f0: float, m: int) -> Wave:
+        f0 = min(f0, 3500)
+        k = np.arange(1, 40)
+        weights = k ** -uni(rng, slope) * np.where(k % 2 == 0, 1 - odd * rng.random(), 1) * rng.uniform(0.5, 1, 39)
+        bend = 1 + uni(rng, vibrato) * tone(uni(rng, (4.5, 7)), m) * curve(m, (0, 1, 1))
+        wave = harmonic(f0 * bend, m, weights, rng)
+        return (wave + uni(rng, air) * band(rng, m, f0, min(6 * f0, 7500), 12)) * swell(m, uni(rng, attack), uni(rng, (0.05, 0.3)))
+
+    return note
+
+
+def filtered_saw(rng: Rng, f0: float, m: int) -> Wave:
+    saw = pulses(f0, m, uni(rng, (0.8, 1.2)))
+    cut = curve(n_frames(m), (log_uni(rng, (400, 4000)), log_uni(rng, (100, 800)), 100))[:, None]
+    gains = 1 / (1 + (BIN_HZ / cut) ** 3) + resonances(cut, 0.2 * cut, uni(rng, (0, 1)))
+    return morph(saw, gains.astype(np.float32)) * swell(m, 0.01, 0.2)
+
+
+# ------------------------------------------------------------------------------------------------ instruments
+
+piano = melody(note=hammered, pitch_hz=(60, 900), beat_s=(0.12, 0.9), ring=(1, 4), chord=0.35)
+
+guitar = melody(note=plucked, pitch_hz=(80, 500), beat_s=(0.1, 0.7), ring=(1, 4), chord=0.3)
+
+flute = melody(
+    note=sustained(slope=(1.6, 3.0), air=(0.03, 0.4), attack=(0.03, 0.2), vibrato=(0, 0.012), odd=0.3),
+    pitch_hz=(250, 1500),
+    beat_s=(0.15, 1.2),
+    ring=(0.8, 1.05),
+    chord=0,
+)
+
+violin = melody(
+    note=sustained(slope=(0.5, 1.2), air=(0.01, 0.12), attack=(0.05, 0.4), vibrato=(0.002, 0.015), odd=0.1),
+    pitch_hz=(190, 1400),
+    beat_s=(0.15, 1.5),
+    ring=(0.9, 1.1),
+    chord=0.1,
+)
+
+organ = melody(
+    note=sustained(slope=(0.3, 1.5), air=(0, 0.05), attack=(0.005, 0.05), vibrato=(0, 0.003), odd=0.9),
+    pitch_hz=(60, 700),
+    beat_s=(0.3, 2.5),
+    ring=(0.9, 1.1),
+    chord=0.8,
+)
+
+synth_bass = melody(note=filtered_saw, pitch_hz=(35, 120), beat_s=(0.1, 0.6), ring=(0.5, 1.0), chord=0)
+
+
+def drum(rng: Rng, n: int) -> Wave:
+    period, grid = log_uni(rng, (0.1, 0.4)), rng.random((3, 16)) < np.array([[0.35], [0.2], [0.6]])
+    hz, bend, m = log_uni(rng, (45, 250)), uni(rng, (0, 1.5)), samples(0.4)
+    kick = tone(hz * (1 + bend * decay(m, 0.15)), m) * decay(m, log_uni(rng, (0.1, 0.6))) + 0.2 * burst_grain(rng, m, (300, 2000))
+    skin = 0.5 * modal(m, modes(rng, "skin", uni(rng, (150, 350)), 6), rng.uniform(0.05, 0.3, 6), rng.random(6))
+    snare = skin + noise(rng, m, ((200, -15), (2500, 0), (7900, -4))) * decay(m, uni(rng, (0.08, 0.4)))
+    hat = noise(rng, m, ((1000, -50), (6000, 0), (7900, 0))) * decay(m, log_uni(rng, (0.03, 0.5)))
+    out, gains = silence(n), rng.uniform(0, 1, 3) * np.array([1, 0.4, 0.3])
+    gains[int(rng.integers(3))] = 0.7
+    grid[:, 0] |= gains >= 0.7
+    for step, at in enumerate(range(0, n - LAST_START, samples(period))):
+        for row, sound in enumerate((kick, snare, hat)):
+            if grid[row, step % 16]:
+                add_at(out, sound, at, gains[row] * uni(rng, (0.6, 1)))
+    return out
