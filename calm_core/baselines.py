@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from . import algorithm
+from . import algorithm, selection
 from .options import FitOptions
 
 Array = NDArray[np.float32]
@@ -57,8 +57,15 @@ class Rung:
 
 
 def calm(support: Support) -> Scorer:
-    """CALM with the user's options (arXiv 2602.07077)."""
-    return _vote_with(support, algorithm.head_weights(_reliability(support), support.options))
+    """CALM as the paper has it (arXiv 2602.07077), at the user's tau, tau_w, scheme, top_k and shrinkage."""
+    return _fitted_vote(support, support.options.paper)
+
+
+def calm_auto(support: Support) -> Scorer:
+    """CALM with pooling, centring, trust and temperatures chosen by leave-one-out likelihood on the support clips."""
+    return _fitted_vote(
+        support, selection.choose(support.vectors, support.labels, support.n_classes, _judged_inside(support.options), support.groups)
+    )
 
 
 def uniform(support: Support) -> Scorer:
@@ -94,14 +101,16 @@ def best_head(support: Support) -> Scorer:
 
 def sav(support: Support) -> Scorer:
     """Sparse attention vectors (arXiv 2412.00142): the 20 heads most accurate on the support clips, by majority vote."""
-    centroids = algorithm.class_centroids(support.vectors, support.labels, support.n_classes)
-    hits = _hits(algorithm.similarities(support.vectors, centroids), support.labels)
+    centre = torch.zeros(support.vectors.shape[1:])
+    centroids = algorithm.class_centroids(support.vectors, support.labels, support.n_classes, centre)
+    hits = _hits(algorithm.similarities(support.vectors, centroids, centre), support.labels)
     chosen = hits.topk(min(SAV_HEADS, len(hits))).indices
     picked = centroids.flatten(1, 2)[:, chosen, None]  # (C, heads, 1, D)
+    no_centre = centre.flatten(0, 1)[chosen, None]
 
     def score(vectors: Tensor) -> Tensor:
         voters = vectors.flatten(1, 2)[:, chosen, None]
-        votes = torch.cat([sims.argmax(-1) for _, sims in algorithm.similarities(voters, picked)])  # (heads, Q)
+        votes = torch.cat([sims.argmax(-1) for _, sims in algorithm.similarities(voters, picked, no_centre)])  # (heads, Q)
         return torch.nn.functional.one_hot(votes, support.n_classes).float().mean(0)
 
     return score
@@ -124,7 +133,8 @@ def probe(support: Support) -> Scorer:
 
 
 LADDER: tuple[Rung, ...] = (
-    Rung("calm", "CALM", calm),
+    Rung("calm_auto", "CALM, tuned on your clips", calm_auto),
+    Rung("calm", "CALM, as in the paper", calm),
     Rung("uniform", "All heads, equal votes", uniform),
     Rung("topk_uniform", "Best 20 heads per class, equal votes", top_k_uniform),
     Rung("grw", "One weight per head", grw),
@@ -154,20 +164,35 @@ def mfcc_statistics(samples: Array, sample_rate_hz: int) -> Array:
     return np.concatenate([both.mean(1), both.std(1)]).astype(np.float32)[None, None]
 
 
+def _judged_inside(options: FitOptions) -> FitOptions:
+    """The ladder is given support clips alone, so a holdout isn't there to judge."""
+    return replace(options, reliability="leave_one_out") if options.reliability == "holdout" else options
+
+
+def _fitted_vote(support: Support, options: FitOptions) -> Scorer:
+    options = _judged_inside(options)
+    fitted = algorithm.fit(support.vectors, support.labels, support.n_classes, options, support.groups)
+
+    def score(vectors: Tensor) -> Tensor:
+        votes = algorithm.scores(vectors, fitted, options)
+        return votes.exp() if options.pooling == "log" else votes
+
+    return score
+
+
 def _reliability(support: Support, **changes: Any) -> Tensor:
-    """Reliability (L, H, C) by the user's options; the ladder is given support clips alone, so a holdout isn't there to judge."""
-    options = replace(support.options, **changes)
-    if options.reliability == "holdout":
-        options = replace(options, reliability="leave_one_out")
+    """Reliability (L, H, C) by the paper's choices."""
+    options = replace(_judged_inside(support.options.paper), **changes)
     return algorithm.fit(support.vectors, support.labels, support.n_classes, options, support.groups).reliability
 
 
 def _vote_with(support: Support, raw: Tensor) -> Scorer:
-    """Soft vote with weights (L, H, C) made to sum to 1 over heads; a column that is zero everywhere becomes uniform."""
+    """Linear soft vote with weights (L, H, C) made to sum to 1 over heads; a column that is zero everywhere becomes uniform."""
     raw = torch.where(raw.sum((0, 1)) > 0, raw, 1.0)
-    centroids = algorithm.class_centroids(support.vectors, support.labels, support.n_classes)
-    weights = raw / raw.sum((0, 1))
-    return lambda vectors: algorithm.scores(vectors, centroids, weights, support.options.tau)
+    centre = torch.zeros(support.vectors.shape[1:])
+    centroids = algorithm.class_centroids(support.vectors, support.labels, support.n_classes, centre)
+    fitted = algorithm.Fitted(centre, centroids, raw, raw / raw.sum((0, 1)), torch.zeros(support.n_classes))
+    return lambda vectors: algorithm.scores(vectors, fitted, support.options.paper)
 
 
 def _head_accuracy(support: Support) -> Tensor:

@@ -20,14 +20,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from . import algorithm, confidence
+from . import algorithm, confidence, selection
 from .confidence import HeldOut, Progress, mean_by_group
 from .errors import BundleError, DataError, OptionError
 from .options import FitOptions
 from .vectors import HeadVectors, Origin
 
 FORMAT = "calm-classifier"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: pooling, centre and trust
 
 Array = NDArray[np.float32]
 Vectors = HeadVectors | NDArray | Tensor
@@ -67,13 +67,16 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CalmClassifier:
-    """A fitted model. centroids (C, L, H, D) unit length; reliability, weights (L, H, C); class_names in the order of C.
+    """A fitted model. class_names in the order of C.
+
+    centre (L, H, D): taken from every vector first; centroids (C, L, H, D) unit length; reliability, weights (L, H, C).
 
     judged (C,): how many clips judged each class. temperature: calibration, None if too few clips. held_out: the scores of
     the support clips by models fitted without them. warnings: what a user should know about this fit.
     """
 
     class_names: tuple[str, ...]
+    centre: Tensor
     centroids: Tensor
     reliability: Tensor
     weights: Tensor
@@ -116,13 +119,18 @@ class CalmClassifier:
                 )
             judges = torch.from_numpy(held.values), torch.from_numpy(_class_indices(_labels_per_row(held, holdout[1], None), names))
         x, y, g = torch.from_numpy(rows.values), torch.from_numpy(truth), torch.from_numpy(rows.clip_of_row)
+        if options.auto:
+            # Chosen once, on all clips: choosing anew in every refit below would cost fifty times as much. What that flatters the
+            # held-out accuracy by is measured in benchmarks/RESULTS.md.
+            options = selection.choose(x, y, len(names), options, g)
         fitted = algorithm.fit(x, y, len(names), options, g, judges)
 
         def refit(fit_rows: NDArray[np.int64], test_rows: NDArray[np.int64]) -> Array:
             present, compact = np.unique(truth[fit_rows], return_inverse=True)
             part = algorithm.fit(x[fit_rows], torch.from_numpy(compact), len(present), options, g[fit_rows], _without(judges, present))
-            scores = np.zeros((len(test_rows), len(names)), dtype=np.float32)
-            scores[:, present] = algorithm.scores(x[test_rows], part.centroids, part.weights, options.tau).numpy()
+            nothing = 0.0 if options.pooling == "linear" else confidence.LEAST_LOG  # a vote for a class without a clip
+            scores = np.full((len(test_rows), len(names)), nothing, dtype=np.float32)
+            scores[:, present] = algorithm.scores(x[test_rows], part, options).numpy()
             return scores
 
         held_out = confidence.held_out_scores(
@@ -130,13 +138,14 @@ class CalmClassifier:
         )
         return cls(
             class_names=names,
+            centre=fitted.centre,
             centroids=fitted.centroids,
             reliability=fitted.reliability,
             weights=fitted.weights,
             judged=fitted.judged,
             options=options,
             held_out=held_out,
-            temperature=confidence.fit_temperature(held_out),
+            temperature=confidence.fit_temperature(held_out, options.pooling),
             origin=rows.origin,
         )
 
@@ -167,17 +176,17 @@ class CalmClassifier:
         were made with another backbone or prompt, DataError for other head shapes.
         """
         rows = self._checked(vectors, groups)
-        per_row = algorithm.scores(torch.from_numpy(rows.values), self.centroids, self.weights, self.options.tau).numpy()
+        per_row = algorithm.scores(torch.from_numpy(rows.values), self._fitted, self.options).numpy()
         if not np.isfinite(per_row).all():  # looked for here, for the scores are far fewer than the vectors
             raise DataError("the head vectors hold NaN or infinite values; extract them again, in float32 if they were in float16.")
         scores = mean_by_group(per_row, rows.clip_of_row)
-        probabilities = None if self.temperature is None else confidence.probabilities(scores, self.temperature)
+        probabilities = None if self.temperature is None else confidence.probabilities(scores, self.temperature, self.options.pooling)
         return Prediction(self.class_names, scores, probabilities, self.calibration_note)
 
     def explain(self, vectors: Vectors, *, groups: Sequence[Any] | None = None) -> Array:
         """Contribution of every head to every class's score, (Q, L, H, C); summed over L and H it is `predict().scores`."""
         rows = self._checked(vectors, groups)
-        per_row = algorithm.contributions(torch.from_numpy(rows.values), self.centroids, self.weights, self.options.tau).numpy()
+        per_row = algorithm.contributions(torch.from_numpy(rows.values), self._fitted, self.options).numpy()
         return mean_by_group(per_row, rows.clip_of_row)
 
     def save(self, path: str | Path) -> None:
@@ -192,6 +201,7 @@ class CalmClassifier:
             "origin": asdict(self.origin) if self.origin else None,
         }
         tensors = {
+            "centre": self.centre,
             "centroids": self.centroids,
             "reliability": self.reliability,
             "weights": self.weights,
@@ -221,6 +231,7 @@ class CalmClassifier:
         try:
             model = cls(
                 class_names=tuple(header["class_names"]),
+                centre=tensors["centre"],
                 centroids=tensors["centroids"],
                 reliability=tensors["reliability"],
                 weights=tensors["weights"],
@@ -243,6 +254,10 @@ class CalmClassifier:
                 f"this classifier doesn't fit these clips' head vectors (classifier / clips): {'; '.join(differ)}. "
                 "Choose the classifier's backbone and prompt, or learn again with the present ones."
             )
+
+    @property
+    def _fitted(self) -> algorithm.Fitted:
+        return algorithm.Fitted(self.centre, self.centroids, self.reliability, self.weights, self.judged)
 
     def _checked(self, vectors: Vectors, groups: Sequence[Any] | None) -> HeadVectors:
         rows = as_head_vectors(vectors, groups)

@@ -15,6 +15,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from scipy.stats import binomtest
 
+from .options import Pooling
+
 Array = NDArray[np.float32]
 Index = NDArray[np.int64]
 Progress = Callable[[int, int, str], None]  # done, total, what
@@ -24,6 +26,7 @@ MIN_CALIBRATION_CLIPS = 10  # below this a temperature says more about luck than
 REFIT_BUDGET = 5e9  # multiply-adds that held-out scoring may cost: seconds on two cores
 MIN_FOLDS, MAX_FOLDS = 5, 50  # up to MAX_FOLDS clips every clip is left out on its own
 TEMPERATURE_RANGE = (1e-2, 1e2)
+LEAST_LOG = float(np.log(np.finfo(np.float32).tiny))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +130,7 @@ def mean_by_group(values: Array, groups: NDArray) -> Array:
     return (total / count.reshape(-1, *[1] * (values.ndim - 1))).astype(np.float32)
 
 
-def fit_temperature(held_out: HeldOut) -> float | None:
+def fit_temperature(held_out: HeldOut, pooling: Pooling = "linear") -> float | None:
     """T of softmax(log s / T) by the likelihood of held-out clips; None where fewer than MIN_CALIBRATION_CLIPS are valid.
 
     Targets are smoothed as in Platt (1999), (n + 1)/(n + C) for the truth: without it a handful of clips that are all
@@ -139,7 +142,7 @@ def fit_temperature(held_out: HeldOut) -> float | None:
         return None
     target = np.full((n, n_classes), 1 / (n + n_classes))
     target[np.arange(n), truth] = (n + 1) / (n + n_classes)
-    logits = log_scores(scores)
+    logits = log_scores(scores, pooling)
 
     def loss(log_temperature: float) -> float:
         return float(-(target * log_softmax(logits / np.exp(log_temperature), axis=1)).sum())
@@ -148,11 +151,13 @@ def fit_temperature(held_out: HeldOut) -> float | None:
     return float(np.exp(found.x))
 
 
-def probabilities(scores: Array, temperature: float) -> Array:
+def probabilities(scores: Array, temperature: float, pooling: Pooling = "linear") -> Array:
     """Calibrated class probabilities (Q, C) = softmax(log s / T) of scores (Q, C)."""
-    return softmax(log_scores(scores) / temperature, axis=1).astype(np.float32)
+    return softmax(log_scores(scores, pooling) / temperature, axis=1).astype(np.float32)
 
 
-def log_scores(scores: Array) -> NDArray[np.float64]:
-    """log s, with scores that underflowed to 0 held at the smallest normal float32."""
+def log_scores(scores: Array, pooling: Pooling = "linear") -> NDArray[np.float64]:
+    """log s: scores pooled in the log already are one; those that underflowed to 0 are held at the smallest normal float32."""
+    if pooling == "log":
+        return scores.astype(np.float64)
     return np.log(np.maximum(scores.astype(np.float64), np.finfo(np.float32).tiny))

@@ -7,7 +7,7 @@ the weights over heads.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self, get_args
 
 from .errors import OptionError
@@ -32,6 +32,8 @@ class FitOptions:
     pooling: how heads' posteriors become a score: "linear" (paper) sums w p, "log" sums w log p (a product of experts).
     centre: subtract the mean of all support vectors from every vector first, head by head.
     trust: 1 (paper) votes with the learned weights, 0 with equal ones, between with their mixture.
+    auto: choose tau, tau_w, pooling, centre and trust by leave-one-out likelihood on the support clips (`selection.choose`);
+    a fitted model's options hold what was chosen.
     """
 
     tau: float = 0.07
@@ -43,6 +45,7 @@ class FitOptions:
     pooling: Pooling = "linear"
     centre: bool = False
     trust: float = 1.0
+    auto: bool = False
 
     def __post_init__(self) -> None:
         """Raises OptionError for any value outside its domain."""
@@ -59,6 +62,11 @@ class FitOptions:
         _require_choice("pooling", self.pooling, get_args(Pooling))
         _require_choice("scheme", self.scheme, get_args(Scheme))
         _require_choice("reliability", self.reliability, get_args(ReliabilitySource))
+
+    @property
+    def paper(self) -> Self:
+        """The same with what the paper fixes: linear pooling, no centring, learned weights; nothing chosen."""
+        return replace(self, auto=False, pooling="linear", centre=False, trust=1.0)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
