@@ -218,7 +218,6 @@ def how_measured(learned: Learned) -> str:
 def headline(current: Current) -> str:
     learned = current.learned
     found, classes = learned.accuracy, len(learned.model.class_names)
-    figure = re.sub(r"(?<=\d)%", " %", str(found))
     backbone = backbone_title(current.backbone)
     source = {
         "clips": f"Learned from {count(len(learned.clips), 'clip')} in {duration(learned.seconds)} with “{backbone}”.",
@@ -230,7 +229,7 @@ def headline(current: Current) -> str:
         f"would be right {percent(1 / classes)} of the time."
     )
     return (
-        f'<div class="calm-headline"><p class="calm-big">{how_measured(learned)} accuracy <b>{esc(figure)}</b></p>'
+        f'<div class="calm-headline"><p class="calm-big">{how_measured(learned)} accuracy <b>{esc(found)}</b></p>'
         f"<p>{esc(meaning)} {esc(source)}</p></div>"
     )
 

@@ -12,7 +12,7 @@ from calm_core.confidence import HeldOut, Proportion
 def test_proportion_has_the_wilson_interval() -> None:
     low, high = Proportion(22, 24).interval
     assert (round(low, 3), round(high, 3)) == (0.742, 0.977)
-    assert str(Proportion(22, 24)) == "92% (22 of 24; 95 % interval 74% to 98%)"
+    assert str(Proportion(22, 24)) == "92 % (22 of 24; 95 % interval 74 % to 98 %)"
     assert Proportion(0, 0).interval == (0.0, 1.0)
     assert "not measured" in str(Proportion(0, 0))
 
