@@ -34,7 +34,7 @@ def slow_fit(x: np.ndarray, y: np.ndarray, options: FitOptions, groups: np.ndarr
         for head in range(H):
             v = x[:, layer, head].astype(np.float64)
             for c in range(C):
-                m = v[y == c].mean(0)
+                m = v[y == c].mean(0) - options.centre * v.mean(0)
                 mu[c, layer, head] = m / np.linalg.norm(m)
             for c in range(C):
                 values = []
@@ -42,11 +42,11 @@ def slow_fit(x: np.ndarray, y: np.ndarray, options: FitOptions, groups: np.ndarr
                     rest = groups != groups[i] if options.reliability == "leave_one_out" else np.ones(n, bool)
                     if not (rest & (y == c)).any():
                         continue
-                    logits = np.full(C, -np.inf)
+                    logits, origin = np.full(C, -np.inf), options.centre * v[rest].mean(0)
                     for k in range(C):
                         if (rest & (y == k)).any():
-                            m = v[rest & (y == k)].mean(0)
-                            logits[k] = v[i] @ m / np.linalg.norm(m) / np.linalg.norm(v[i]) / options.tau
+                            m, q = v[rest & (y == k)].mean(0) - origin, v[i] - origin
+                            logits[k] = q @ m / np.linalg.norm(m) / np.linalg.norm(q) / options.tau
                     p = np.exp(logits - logits.max())
                     p /= p.sum()
                     other = np.delete(p, c).max()
@@ -66,13 +66,14 @@ def slow_fit(x: np.ndarray, y: np.ndarray, options: FitOptions, groups: np.ndarr
         kept = np.ones_like(column, bool) if options.top_k is None else column >= np.sort(column.ravel())[-options.top_k]
         raw = column ** (1 / options.tau_w) if options.scheme == "margin_clamped" else np.exp(column / options.tau_w)
         raw = raw * kept
-        w[:, :, c] = raw / raw.sum() if raw.sum() > 0 else kept / kept.sum()
+        learned = raw / raw.sum() if raw.sum() > 0 else kept / kept.sum()
+        w[:, :, c] = options.trust * learned + (1 - options.trust) * kept / kept.sum()
     return mu, r, w
 
 
 @pytest.mark.parametrize("scheme", get_args(Scheme))
 @pytest.mark.parametrize("reliability", ["leave_one_out", "resubstitution"])
-@pytest.mark.parametrize("extra", [{}, {"top_k": 2, "shrinkage": 3.0, "tau_w": 0.5}])
+@pytest.mark.parametrize("extra", [{}, {"top_k": 2, "shrinkage": 3.0, "tau_w": 0.5}, {"centre": True, "trust": 0.6}])
 def test_fit_equals_the_slow_loops(scheme: Scheme, reliability: str, extra: dict) -> None:
     x, y = random_case()
     groups = torch.arange(len(y)) // 6 * 3 + y  # windows: two rows of one class share a group
@@ -92,6 +93,25 @@ def test_groups_that_span_classes_are_left_out_of_every_class() -> None:
     np.testing.assert_allclose(fitted.reliability, slow_fit(x.numpy(), y.numpy(), options, groups.numpy())[1], atol=1e-5)
 
 
+def test_log_pooling_is_a_product_of_experts() -> None:
+    x, y = random_case()
+    options = FitOptions(tau=0.2, pooling="log", trust=0.0)
+    fitted = algorithm.fit(x, y, 3, options)
+    p = torch.cat([algorithm.posteriors(sims, 0.2) for _, sims in algorithm.similarities(x, fitted.centroids, fitted.centre)])
+    np.testing.assert_allclose(algorithm.scores(x, fitted, options).exp(), p.prod(0) ** (1 / 6), rtol=1e-4)
+    np.testing.assert_allclose(algorithm.contributions(x, fitted, options).sum((1, 2)), algorithm.scores(x, fitted, options), atol=1e-5)
+
+
+def test_centring_takes_away_what_all_clips_share() -> None:
+    """A large vector added to every clip hides the classes; centred, it is as if it weren't there."""
+    x, y = random_case()
+    options = FitOptions(centre=True)
+    moved = x + 50 * torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(1))
+    plain, shifted = algorithm.fit(x, y, 3, options), algorithm.fit(moved, y, 3, options)
+    np.testing.assert_allclose(shifted.reliability, plain.reliability, atol=1e-3)
+    assert algorithm.fit(moved, y, 3, FitOptions()).reliability.mean() < 0.5 * plain.reliability.mean()
+
+
 def test_two_classes_by_hand() -> None:
     """One head, two clips per class on the axes: every left-out centroid is the other clip of the class."""
     x = torch.tensor([[1.0, 0.0], [3.0, 0.0], [0.0, 2.0], [0.0, 1.0]]).view(4, 1, 1, 2)
@@ -102,7 +122,7 @@ def test_two_classes_by_hand() -> None:
     np.testing.assert_allclose(fitted.reliability.flatten(), [2 * p_true - 1] * 2, rtol=1e-6)
     assert fitted.weights.flatten().tolist() == [1.0, 1.0]
     query = torch.tensor([[5.0, 0.0]]).view(1, 1, 1, 2)
-    np.testing.assert_allclose(algorithm.scores(query, fitted.centroids, fitted.weights, 1.0), [[p_true, 1 - p_true]], rtol=1e-6)
+    np.testing.assert_allclose(algorithm.scores(query, fitted, FitOptions(tau=1.0)), [[p_true, 1 - p_true]], rtol=1e-6)
 
 
 def test_resubstitution_with_one_clip_is_its_own_judge() -> None:
@@ -118,7 +138,7 @@ def test_resubstitution_with_one_clip_is_its_own_judge() -> None:
 def test_holdout_judges_with_other_clips() -> None:
     x, y = random_case(n=18)
     fitted = algorithm.fit(x[:9], y[:9], 3, FitOptions(reliability="holdout"), holdout=(x[9:], y[9:]))
-    p = torch.cat([algorithm.posteriors(sims, TAU) for _, sims in algorithm.similarities(x[9:], fitted.centroids)])
+    p = torch.cat([algorithm.posteriors(sims, TAU) for _, sims in algorithm.similarities(x[9:], fitted.centroids, fitted.centre)])
     values = algorithm.reliability_values(p, y[9:], "margin_clamped")
     for c in range(3):
         np.testing.assert_allclose(fitted.reliability[..., c].flatten(), values[:, y[9:] == c].mean(1), atol=1e-6)
@@ -134,30 +154,30 @@ def test_invariances(seed: int, scale: float, scheme: Scheme) -> None:
     fitted = algorithm.fit(x, y, 3, options)
     np.testing.assert_allclose(fitted.weights.sum((0, 1)), 1, atol=1e-5)
     query, _ = random_case(seed + 1)
-    scores = algorithm.scores(query, fitted.centroids, fitted.weights, 0.2)
+    scores = algorithm.scores(query, fitted, options)
     scaled = query.clone()
     scaled[:, 1, 2] *= scale  # one head of the queries: only directions count
-    np.testing.assert_allclose(algorithm.scores(scaled, fitted.centroids, fitted.weights, 0.2), scores, atol=1e-5)
+    np.testing.assert_allclose(algorithm.scores(scaled, fitted, options), scores, atol=1e-5)
     order = torch.tensor([2, 0, 1])  # renaming the classes renames the columns, nothing else
     renamed = algorithm.fit(x, torch.argsort(order)[y], 3, options)
     np.testing.assert_allclose(renamed.weights, fitted.weights[..., order], atol=1e-5)
-    np.testing.assert_allclose(algorithm.scores(query, renamed.centroids, renamed.weights, 0.2), scores[:, order], atol=1e-5)
+    np.testing.assert_allclose(algorithm.scores(query, renamed, options), scores[:, order], atol=1e-5)
     shuffle = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
     np.testing.assert_allclose(algorithm.fit(x[shuffle], y[shuffle], 3, options).weights, fitted.weights, atol=1e-5)
-    np.testing.assert_allclose(algorithm.contributions(query, fitted.centroids, fitted.weights, 0.2).sum((1, 2)), scores, atol=1e-5)
+    np.testing.assert_allclose(algorithm.contributions(query, fitted, options).sum((1, 2)), scores, atol=1e-5)
 
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = random_case(n=30)
     groups = torch.arange(30) // 6 * 3 + y
     whole, query = algorithm.fit(x, y, 3, FitOptions(), groups), random_case(5)[0]
-    scores = algorithm.scores(query, whole.centroids, whole.weights, TAU)
+    scores = algorithm.scores(query, whole, FitOptions())
     monkeypatch.setattr(algorithm, "CHUNK_ELEMENTS", 1)
     monkeypatch.setattr(algorithm, "CHUNK_ROWS", 7)
-    assert len(list(algorithm.heads_first(x, 3))) == 6
+    assert len(list(algorithm.heads_first(x, 3, torch.zeros(2, 3, 4)))) == 6
     parts = algorithm.fit(x, y, 3, FitOptions(), groups)
     np.testing.assert_allclose(parts.weights, whole.weights, atol=1e-6)
-    np.testing.assert_allclose(algorithm.scores(query, parts.centroids, parts.weights, TAU), scores, atol=1e-6)
+    np.testing.assert_allclose(algorithm.scores(query, parts, FitOptions()), scores, atol=1e-6)
 
 
 def test_zero_reliability_gives_uniform_weights_over_all_heads() -> None:
@@ -186,7 +206,7 @@ def test_sharp_weights_do_not_underflow() -> None:
 def test_zero_vectors_are_equally_far_from_every_class() -> None:
     x, y = random_case()
     fitted = algorithm.fit(x, y, 3, FitOptions())
-    np.testing.assert_allclose(algorithm.scores(torch.zeros_like(x[:1]), fitted.centroids, fitted.weights, TAU), [[1 / 3] * 3], atol=1e-6)
+    np.testing.assert_allclose(algorithm.scores(torch.zeros_like(x[:1]), fitted, FitOptions()), [[1 / 3] * 3], atol=1e-6)
 
 
 def test_half_precision_vectors_are_computed_in_float32() -> None:
@@ -209,7 +229,18 @@ def test_bad_input_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"tau": 0}, {"tau": float("nan")}, {"tau_w": -1}, {"top_k": 0}, {"shrinkage": -1}, {"scheme": "x"}, {"reliability": "x"}]
+    "bad",
+    [
+        {"tau": 0},
+        {"tau": float("nan")},
+        {"tau_w": -1},
+        {"top_k": 0},
+        {"shrinkage": -1},
+        {"scheme": "x"},
+        {"reliability": "x"},
+        {"pooling": "x"},
+        {"trust": 1.5},
+    ],
 )
 def test_options_check_their_domain(bad: dict) -> None:
     with pytest.raises(OptionError, match=next(iter(bad))):
