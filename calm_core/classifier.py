@@ -27,7 +27,7 @@ from .options import FitOptions
 from .vectors import HeadVectors, Origin
 
 FORMAT = "calm-classifier"
-FORMAT_VERSION = 2  # 2: pooling, centre and trust
+FORMAT_VERSION = 1
 
 Array = NDArray[np.float32]
 Vectors = HeadVectors | NDArray | Tensor

@@ -22,7 +22,7 @@ from .confidence import Proportion
 from .dataset import ClipCheck
 from .doctor import examine
 from .errors import CalmError
-from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, ReliabilitySource, Scheme
+from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme
 from .studio import Studio, Workspace
 
 
@@ -56,6 +56,10 @@ def build_parser() -> argparse.ArgumentParser:
     method.add_argument("--scheme", choices=get_args(Scheme), default=default.scheme)
     method.add_argument("--reliability", choices=[r for r in get_args(ReliabilitySource) if r != "holdout"], default=default.reliability)
     method.add_argument("--top-k", type=int, help="heads kept per class (default all)")
+    method.add_argument("--pooling", choices=get_args(Pooling), default=default.pooling, help="sum votes or their logarithms")
+    method.add_argument("--centre", action="store_true", help="subtract the mean of the support vectors first")
+    method.add_argument("--trust", type=float, default=default.trust, help="0 equal weights to 1 learned ones (default %(default)s)")
+    method.add_argument("--auto", action="store_true", help="choose tau, tau-w, pooling, centre and trust on the support clips alone")
     method.add_argument(
         "--shrinkage", type=float, default=default.shrinkage, help="alpha; pulls reliability to its mean (default %(default)s)"
     )
@@ -114,6 +118,7 @@ def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         "held_out": {"how": model.held_out.how, **_proportion(learned.accuracy)},
         "class_accuracy": {name: _proportion(found) for name, found in learned.class_accuracy.items()},
         "calibrated": model.temperature is not None,
+        "options": model.options.to_dict(),
         "warnings": list(model.warnings),
         "left_out": _left_out(workspace.checks),
     }

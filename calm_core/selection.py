@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ POOLINGS: tuple[Pooling, ...] = ("linear", "log")
 TEMPERATURES = tuple(2.0 ** (i / 2) for i in range(-10, 7))  # of the calibrated likelihood, 0.03 to 8
 
 # Where too few clips can be left out to choose by: pooled and centred as in the trial reported with the pocket, equal weights.
-UNINFORMED = {"pooling": "log", "centre": True, "tau": 0.1, "trust": 0.0}
+UNINFORMED: dict[str, Any] = {"pooling": "log", "centre": True, "tau": 0.1, "trust": 0.0}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +116,7 @@ class _Sums:
                 learned = torch.where(weight > 0, self.votes[pooling, tau_w] / weight.clamp_min(1e-30), equal)
                 yield self._candidate(trust * learned + (1 - trust) * equal, pooling=pooling, trust=trust, tau_w=tau_w)
 
-    def _candidate(self, scores: Tensor, **chosen: object) -> Candidate:
+    def _candidate(self, scores: Tensor, **chosen: Any) -> Candidate:
         """Scores (N, C) as the loss of every clip (its windows averaged) at the best temperature."""
         clips, first = self.in_group[self.able].sum(0) > 0, self.in_group.argmax(0)
         mean = (self.in_group.T @ scores / self.in_group.sum(0)[:, None])[clips]
@@ -123,7 +124,7 @@ class _Sums:
         logits = mean if chosen["pooling"] == "log" else mean.clamp_min(1e-30).log()
         by_temperature = [_smoothed_loss(logits / t, truth) for t in TEMPERATURES]
         best = min(by_temperature, key=lambda losses: float(losses.mean()))
-        return Candidate(replace(self.options, **chosen), best)  # type: ignore[arg-type]
+        return Candidate(replace(self.options, **chosen), best)
 
 
 def _unnormalised(r: Tensor, tau_w: float, options: FitOptions) -> Tensor:

@@ -106,7 +106,8 @@ class Learned:
 class ClipPrediction:
     """One clip's answer, or the reason why there is none (`error`).
 
-    scores (C,) reliability-weighted votes; probabilities (C,) calibrated or None; contributions (L, H, C) sum to scores.
+    scores (C,) weighted votes of the heads, 0 to 1, as geometric means where the model pools logarithms; probabilities (C,)
+    calibrated or None; contributions (L, H, C) of the heads to the model's own scores.
     """
 
     name: str
@@ -118,6 +119,11 @@ class ClipPrediction:
     probabilities: Array | None = None
     contributions: Array = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
     note: str = ""
+
+    @property
+    def evidence(self) -> Array:
+        """What every head said for (above 0) or against (below) each class: its contribution less its mean over classes."""
+        return self.contributions - self.contributions.mean(-1, keepdims=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -231,7 +237,7 @@ class Studio:
                 rows[i],
                 label=found.labels[q],
                 confidence=None if found.confidence is None else float(found.confidence[q]),
-                scores=found.scores[q],
+                scores=np.exp(found.scores[q]) if model.options.pooling == "log" else found.scores[q],
                 probabilities=None if found.probabilities is None else found.probabilities[q],
                 contributions=parts[q],
                 note=found.note,

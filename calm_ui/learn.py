@@ -31,6 +31,8 @@ _SOURCES = [
     ("clips the head has not seen, one left out at a time", "leave_one_out"),
     ("the same clips it learned from (tends to flatter)", "resubstitution"),
 ]
+_POOLINGS = [("sum of the votes (released method)", "linear"), ("product of the votes", "log")]
+_OPTION_FIELDS = ("auto", "tau", "tau_w", "scheme", "reliability", "top_k", "shrinkage", "pooling", "trust", "centre")
 Learning = Iterator[tuple[Any, Any, str]]
 
 
@@ -146,13 +148,23 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
 
 
 def _build_settings() -> tuple[gr.components.Component, ...]:
-    """The prompt, then the fields of FitOptions in the order of `_fit_options`."""
+    """The prompt, then the fields of FitOptions in the order of `_OPTION_FIELDS`."""
     default = FitOptions()
     with gr.Accordion("Settings (the defaults are a good start)", open=False, elem_id="learn-settings"):
         prompt = gr.Textbox(NEUTRAL_PROMPT, label="Question asked about every clip", info="The model listens with this question in mind.")
+        auto = gr.Checkbox(
+            True,
+            label="Choose what is marked * from my clips",
+            info="By how well clips that were left out are recognised. Unticked, the values below count; they stand as in the CALM paper.",
+            elem_id="learn-auto",
+        )
         with gr.Row():
-            tau = gr.Number(default.tau, label="Sharpness of each head's vote (τ)", info="Smaller: a head decides more firmly.", step=0.01)
-            tau_w = gr.Number(default.tau_w, label="Equality of the heads (τ_w)", info="Smaller: the best heads count for more.", step=0.1)
+            tau = gr.Number(
+                default.tau, label="Sharpness of each head's vote (τ) *", info="Smaller: a head decides more firmly.", step=0.01
+            )
+            tau_w = gr.Number(
+                default.tau_w, label="Equality of the heads (τ_w) *", info="Smaller: the best heads count for more.", step=0.1
+            )
             top_k = gr.Number(0, label="Heads kept per class (K)", info="0 keeps all heads.", precision=0, minimum=0)
             shrinkage = gr.Number(
                 default.shrinkage,
@@ -161,15 +173,20 @@ def _build_settings() -> tuple[gr.components.Component, ...]:
                 step=0.1,
             )
         with gr.Row():
+            pooling = gr.Dropdown(_POOLINGS, value=default.pooling, label="How the heads' votes are joined *", filterable=False)
+            trust = gr.Slider(0, 1, default.trust, step=0.05, label="Trust in the learned weights *", info="0: all heads count the same.")
+            centre = gr.Checkbox(
+                default.centre, label="Take away what all clips share *", info="Subtracts the mean of your clips' vectors."
+            )
+        with gr.Row():
             scheme = gr.Dropdown(_SCHEMES, value=default.scheme, label="What makes a head reliable on a clip (r)", filterable=False)
             source = gr.Dropdown(_SOURCES, value=default.reliability, label="Which clips judge a head", filterable=False)
-    return prompt, tau, tau_w, scheme, source, top_k, shrinkage
+    return prompt, auto, tau, tau_w, scheme, source, top_k, shrinkage, pooling, trust, centre
 
 
 def _fit_options(*values: Any) -> FitOptions:
-    """From the fields in the order of `_build_settings`, an empty one meaning its default. Raises OptionError outside a domain."""
-    names = ("tau", "tau_w", "scheme", "reliability", "top_k", "shrinkage")
-    given = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+    """From the fields of `_build_settings`, an empty one meaning its default. Raises OptionError outside a domain."""
+    given = {name: value for name, value in zip(_OPTION_FIELDS, values, strict=True) if value is not None}
     return FitOptions(**given | {"top_k": given.get("top_k") or None})  # 0 means all: an empty number field comes as 0
 
 

@@ -169,9 +169,9 @@ def build_predict(page: Page, tab: LearnTab, demo: gr.Blocks) -> None:
 
     def heads_of(answers: Answers, number: int, label: str) -> list[Any]:
         row, names = answers.rows[number], answers.class_names
-        title = f"what each head added to the score of ‘{label}’"
-        best = figures.reliability_table(row.contributions, row.contributions, names, top=TOP_HEADS)
-        figure = figures.contribution_map(row.contributions[:, :, names.index(label)], title)
+        title = f"what each head said for or against ‘{label}’"
+        best = figures.reliability_table(row.evidence, row.evidence, names, top=TOP_HEADS)
+        figure = figures.contribution_map(row.evidence[:, :, names.index(label)], title)
         return [gr.update(value=figure, visible=True), words.vote_caption(best[best["class"] == label], label)]
 
     def select(event: gr.SelectData) -> int:

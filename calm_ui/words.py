@@ -13,6 +13,7 @@ from calm_core.audio import ClipStatus
 from calm_core.backbones import BackboneRow, backbone_row
 from calm_core.dataset import ClipCheck
 from calm_core.errors import BackboneError, CalmError, Cancelled
+from calm_core.options import FitOptions
 from calm_core.studio import ClipPrediction, Learned, Workspace
 
 from .jobs import Step
@@ -230,8 +231,19 @@ def headline(current: Current) -> str:
     )
     return (
         f'<div class="calm-headline"><p class="calm-big">{how_measured(learned)} accuracy <b>{esc(found)}</b></p>'
-        f"<p>{esc(meaning)} {esc(source)}</p></div>"
+        f"<p>{esc(meaning)} {esc(source)} {esc(settings_in_words(learned.model.options))}</p></div>"
     )
+
+
+def settings_in_words(options: FitOptions) -> str:
+    """What was chosen on the clips; empty where nothing was."""
+    if not options.auto:
+        return ""
+    joined = {"linear": "sum", "log": "product"}[options.pooling]
+    trust = (
+        "all heads count the same" if options.trust == 0 else f"learned weights trusted {percent(options.trust)} (τ_w {options.tau_w:g})"
+    )
+    return f"Chosen on your clips: {trust}; {joined} of votes; sharpness τ {options.tau:g}{'; centred' if options.centre else ''}."
 
 
 def classes_of(current: Current) -> str:
@@ -338,9 +350,12 @@ def ignored(entries: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def vote_caption(best: pd.DataFrame, label: str) -> str:
-    """The heads that added most, in words; best: rows of `figures.reliability_table` on contributions."""
+    """The heads that spoke loudest for a class, in words; best: rows of `figures.reliability_table` on the evidence."""
     heads = [f"head {row.head} of layer {row.layer} ({row.reliability:.3g})" for row in best.itertuples()]
-    return f"Each head's vote counts by its reliability. Most was added to ‘{esc(label)}’ by {', '.join(heads)}."
+    return (
+        "Each head's vote counts by its weight; 0 means that it speaks for this class as much as for the others. "
+        f"Loudest for ‘{esc(label)}’: {', '.join(heads)}."
+    )
 
 
 # ---- heads -----------------------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ def test_fit_then_predict(capsys: pytest.CaptureFixture, class_folders: Path, tm
     found = json.loads(out)
     assert found["classes"] == {"high": 4, "low": 4, "mid": 4}
     assert found["held_out"]["accuracy"] == 1.0
+    assert found["options"]["auto"] is False
     assert found["left_out"][0]["file"] == "low/broken.wav"
     assert "low/broken.wav" in err
 
@@ -43,6 +44,11 @@ def test_fit_then_predict(capsys: pytest.CaptureFixture, class_folders: Path, tm
 
     code, out, _ = run(capsys, "predict", model, class_folders / "low" / "0.wav")
     assert (code, out.split("\t")[:2]) == (0, ["0.wav", "low"])
+
+
+def test_fit_says_what_it_chose(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
+    code, out, _ = run(capsys, "fit", class_folders, "-o", tmp_path / "m.safetensors", "--backbone", "fake", "--auto", "--json")
+    assert (code, json.loads(out)["options"]["auto"]) == (0, True)
 
 
 def test_evaluate_gives_every_rung(capsys: pytest.CaptureFixture, class_folders: Path) -> None:

@@ -12,6 +12,7 @@ from calm_core import dataset
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.dataset import Clip, Dataset
 from calm_core.errors import BundleError, Cancelled, DataError
+from calm_core.options import FitOptions
 from calm_core.studio import Studio, Workspace, spectrogram
 
 from .conftest import RATE_HZ, TONES_HZ, tone
@@ -30,7 +31,7 @@ def test_learn_and_predict(studio: Studio, workspace: Workspace, fake_backbone: 
     learned = studio.learn(workspace, fake_backbone, progress=lambda *step: steps.append(step))
     assert learned.accuracy.value == 1.0
     assert learned.confusion.tolist() == (4 * np.eye(3, dtype=int)).tolist()
-    assert [row.method for row in learned.ladder][:2] == ["calm", "uniform"]
+    assert [row.method for row in learned.ladder][:3] == ["calm_auto", "calm", "uniform"]
     assert (8, 12, "class mid") in steps or (8, 12, "class low") in steps or (8, 12, "class high") in steps
 
     silent = write_wav(tmp_path / "silent.wav", np.zeros(RATE_HZ, np.float32))
@@ -40,6 +41,17 @@ def test_learn_and_predict(studio: Studio, workspace: Workspace, fake_backbone: 
     assert "silent.wav" in found[1].error
     assert found[0].confidence is not None
     np.testing.assert_allclose(found[0].contributions.sum((0, 1)), found[0].scores, rtol=1e-4)
+    np.testing.assert_allclose(found[0].evidence.sum(-1), 0, atol=1e-6)
+
+
+def test_tuned_on_the_clips_the_scores_stay_votes(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:
+    learned = studio.learn(workspace, fake_backbone, options=FitOptions(auto=True), ladder=False)
+    assert learned.model.options.pooling == "log"  # 12 clips, all told apart: nothing speaks for the paper's sum
+    found = studio.predict(learned.model, [check.clip for check in workspace.checks[:3]], fake_backbone)
+    for p in found:
+        assert 0 <= p.scores.min() <= p.scores.max() <= 1
+        assert learned.model.class_names[int(p.scores.argmax())] == p.label
+        np.testing.assert_allclose(np.exp(p.contributions.sum((0, 1))), p.scores, rtol=1e-4)
 
 
 def test_learning_again_makes_no_forward_pass(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:
