@@ -11,8 +11,8 @@ import stat
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from .errors import DataError
@@ -40,13 +40,15 @@ def unpack(zip_path: Path, into: Path, why_not: Callable[[PurePosixPath], str]) 
     into.mkdir(parents=True, exist_ok=True)
     if any(into.iterdir()):
         raise DataError(f"the folder {str(into)!r} isn't empty; unpack the ZIP into a new one.")
-    try:
-        with zipfile.ZipFile(zip_path) as archive:
-            return _unpack(archive, into, why_not)
-    except _DAMAGED as error:
-        raise DataError(f"{zip_path.name!r} isn't a whole ZIP file; it may be cut short. Make it or upload it again.") from error
-    except OSError as error:
-        raise DataError(f"{zip_path.name!r} can't be unpacked ({error.strerror or error}); check the file and the free space.") from error
+    with _opened(zip_path) as archive:
+        return _unpack(archive, into, why_not)
+
+
+def unpacked_bytes(zip_path: Path, why_not: Callable[[PurePosixPath], str]) -> int:
+    """How much `unpack` would write, by the ZIP's own account, which `unpack` never exceeds. Raises DataError for what isn't a whole ZIP
+    and for the entries that `unpack` refuses by their names."""
+    with _opened(zip_path) as archive:
+        return sum(entry.file_size for entry in archive.infolist() if not entry.is_dir() and not why_not(_safe_path(entry)))
 
 
 def is_litter(name: str) -> bool:
@@ -57,6 +59,17 @@ def is_litter(name: str) -> bool:
 def leads_out(path: PurePosixPath) -> bool:
     """Whether a relative path from a stranger would leave the folder that it is meant for."""
     return path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", str(path)) is not None
+
+
+@contextmanager
+def _opened(zip_path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(zip_path) as archive:
+            yield archive
+    except _DAMAGED as error:
+        raise DataError(f"{zip_path.name!r} isn't a whole ZIP file; it may be cut short. Make it or upload it again.") from error
+    except OSError as error:
+        raise DataError(f"{zip_path.name!r} can't be unpacked ({error.strerror or error}); check the file and the free space.") from error
 
 
 def _unpack(archive: zipfile.ZipFile, into: Path, why_not: Callable[[PurePosixPath], str]) -> list[tuple[str, str]]:

@@ -33,6 +33,7 @@ CLIPPED_SHARE = 0.01
 CUT_SHORT_SHARE = 0.95  # reading less of the stated length than this means damage; encoders' padding stays well above it
 PREPROCESSING = "mono-mean soxr-hq 1"  # part of every vector key: change it whenever `load` or `windows` gives other samples
 BLOCK_SAMPLES = 1 << 20  # over all channels: 4 MiB of float32 at a time
+MAX_CHANNELS = 64  # a large microphone array
 
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".wave", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aiff", ".aif", ".aifc", ".au"}
@@ -43,6 +44,7 @@ AUDIO_SUFFIXES = frozenset(
 # Containers that hold their own sound. FFmpeg also knows playlists, scripts and network streams: a file that only looks like
 # audio must not make this machine open another file or an address.
 _DEMUXERS = "aac,ac3,aiff,amr,asf,au,avi,caf,flac,matroska,mov,mp3,ogg,w64,wav"
+_LENGTH_UNKNOWN = 2**62  # frames: from here on no length but libsndfile's "not stated", 2**63 - 1 (FLAC from a streaming encoder)
 _NO_STATED_LENGTH = frozenset({"aac", "ac3", "amr", "mp3"})  # bare frames: FFmpeg guesses their length from the bit rate
 
 
@@ -119,7 +121,8 @@ def load(path: Path, sample_rate_hz: int | None, *, name: str | None = None, max
     max_seconds: longest clip allowed. A longer one is refused by its header where that states the length, and otherwise as soon as
         decoding passes the limit, so that a huge file costs neither time nor memory.
 
-    Raises ClipError (an AudioError) whose `status` tells why: UNREADABLE (missing, 0 bytes, not audio, no sound track, damaged),
+    Raises ClipError (an AudioError) whose `status` tells why: UNREADABLE (missing, 0 bytes, not audio, no sound track, too many
+    channels, damaged),
     EMPTY, TOO_SHORT, TOO_LONG, SILENT or NOT_FINITE. Clipping is only a warning.
     """
     who = f"clip {name or path.name!r}"
@@ -197,10 +200,12 @@ def _open_soundfile(descriptor: int) -> sf.SoundFile | None:
         sound = sf.SoundFile(descriptor, closefd=False)
     except sf.LibsndfileError:
         return None
-    if sound.format != "MP3":
-        return sound
-    sound.close()  # for an MP3 without an index libsndfile guesses the length and stops there: a third of a clip may be all it reads
-    return None
+    # Left to FFmpeg: for an MP3 without an index libsndfile guesses the length and stops there, maybe after a third of the clip; and
+    # of a sound without a stated length it gives no block.
+    if sound.format == "MP3" or sound.frames >= _LENGTH_UNKNOWN:
+        sound.close()
+        return None
+    return sound
 
 
 def _soundfile_blocks(sound: sf.SoundFile) -> Iterator[NDArray[np.float32]]:
@@ -229,16 +234,20 @@ def _av_stream(container: InputContainer, who: str) -> _Stream:
 
 
 def _av_blocks(first: AudioFrame, rest: Iterator[AudioFrame], who: str) -> Iterator[NDArray[np.float32]]:
-    to_float = av.AudioResampler(format="fltp", layout=first.layout, rate=first.sample_rate)
+    # Packed, not planar: PyAV 18.1 crashes in `to_ndarray` on planar frames of 8 channels or more.
+    to_float = av.AudioResampler(format="flt", layout=first.layout, rate=first.sample_rate)
     for frame in chain([first], rest):
         if (frame.sample_rate, frame.layout.name) != (first.sample_rate, first.layout.name):
             raise ClipError(f"{who} changes its sample rate or channels midway; export it as WAV and try again.")
         for converted in to_float.resample(frame):  # only the format changes, so nothing is held back for a flush
-            yield np.asarray(converted.to_ndarray(), dtype=np.float32).T
+            yield np.asarray(converted.to_ndarray(), dtype=np.float32).reshape(-1, first.layout.nb_channels)
 
 
 def _read_mono(stream: _Stream, who: str, max_seconds: float) -> NDArray[np.float32]:
-    """The mean of the channels, shape (n,), at the source's rate. Raises ClipError TOO_LONG, or UNREADABLE where the end is missing."""
+    """The mean of the channels, shape (n,), at the source's rate. Raises ClipError TOO_LONG, or UNREADABLE (cut short, channels)."""
+    if stream.channels > MAX_CHANNELS:
+        message = f"{who} has {stream.channels} channels; at most {MAX_CHANNELS} are allowed. Export it as mono or stereo and try again."
+        raise stream.error(message, ClipStatus.UNREADABLE)
     advice = f"at most {max_seconds:g} s is allowed. Cut it into shorter pieces."
     if stream.stated_s is not None and stream.stated_s > max_seconds:
         message = f"{who} is {stream.stated_s:.1f} s long; {advice}"

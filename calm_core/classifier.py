@@ -28,6 +28,7 @@ from .vectors import HeadVectors, Origin
 
 FORMAT = "calm-classifier"
 FORMAT_VERSION = 1
+NOT_FINITE = "the head vectors hold NaN or infinite values; extract them again, in float32 if they were in float16."
 
 Array = NDArray[np.float32]
 Vectors = HeadVectors | NDArray | Tensor
@@ -110,14 +111,9 @@ class CalmClassifier:
         row_labels = _labels_per_row(rows, labels, groups)
         names = tuple(class_names) if class_names is not None else tuple(sorted(set(row_labels)))
         truth = _class_indices(row_labels, names)
-        judges = None
-        if holdout is not None:
-            held = as_head_vectors(holdout[0], None)
-            if held.shape[1:] != rows.shape[1:]:
-                raise DataError(
-                    f"held-out vectors have heads {held.shape[1:]}, support vectors {rows.shape[1:]}; use one backbone for both."
-                )
-            judges = torch.from_numpy(held.values), torch.from_numpy(_class_indices(_labels_per_row(held, holdout[1], None), names))
+        if len(set(zip(rows.clip_of_row.tolist(), truth.tolist(), strict=True))) > rows.n_clips:
+            raise DataError("a group holds rows of more than one class; a group is the windows of one clip, which has one label.")
+        judges = _judges(holdout, rows, names, options)
         x, y, g = torch.from_numpy(rows.values), torch.from_numpy(truth), torch.from_numpy(rows.clip_of_row)
         if options.auto:
             # Chosen once, on all clips: choosing anew in every refit below would cost fifty times as much. What that flatters the
@@ -153,10 +149,12 @@ class CalmClassifier:
     def warnings(self) -> tuple[str, ...]:
         """What a user should know before trusting the model."""
         found = [
-            f"class {name!r} has one clip, so its heads can't be judged and all count the same; add a second clip."
+            f"no second clip of class {name!r} could judge its heads, so all of them count the same; add clips of it."
             for name, judged in zip(self.class_names, self.judged.tolist(), strict=True)
             if judged == 0
         ]
+        if self.options.reliability == "resubstitution":
+            found.append("the clips judged the heads that learned from them, which flatters every head; prefer leave-one-out.")
         if self.temperature is None:
             found.append(self.calibration_note)
         return tuple(found)
@@ -178,7 +176,7 @@ class CalmClassifier:
         rows = self._checked(vectors, groups)
         per_row = algorithm.scores(torch.from_numpy(rows.values), self._fitted, self.options).numpy()
         if not np.isfinite(per_row).all():  # looked for here, for the scores are far fewer than the vectors
-            raise DataError("the head vectors hold NaN or infinite values; extract them again, in float32 if they were in float16.")
+            raise DataError(NOT_FINITE)
         scores = mean_by_group(per_row, rows.clip_of_row)
         probabilities = None if self.temperature is None else confidence.probabilities(scores, self.temperature, self.options.pooling)
         return Prediction(self.class_names, scores, probabilities, self.calibration_note)
@@ -190,7 +188,10 @@ class CalmClassifier:
         return mean_by_group(per_row, rows.clip_of_row)
 
     def save(self, path: str | Path) -> None:
-        """Writes one safetensors file whose JSON header holds names, options, origin and a checksum."""
+        """Writes one safetensors file whose JSON header holds names, options, origin and a checksum.
+
+        Raises BundleError where the file can't be written.
+        """
         header: dict[str, Any] = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -211,7 +212,10 @@ class CalmClassifier:
         }
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         header["sha256"] = _checksum(header, tensors)
-        save_file(tensors, Path(path), metadata={FORMAT: json.dumps(header)})
+        try:
+            save_file(tensors, Path(path), metadata={FORMAT: json.dumps(header)})
+        except (OSError, SafetensorError) as error:
+            raise BundleError(f"can't write the classifier to {path} ({error}); choose a folder that exists and may be written.") from error
 
     @classmethod
     def load(cls, path: str | Path, *, origin: Origin | None = None) -> Self:
@@ -243,9 +247,18 @@ class CalmClassifier:
             )
         except (KeyError, TypeError, OptionError) as error:
             raise BundleError(f"{path.name} is a CALM classifier with a missing or unknown part ({error}); save it again.") from error
+        model._require_whole(path.name)
         if origin is not None:
             model.require_origin(origin)
         return model
+
+    def _require_whole(self, name: str) -> None:
+        """Raises BundleError where the parts of a file that says it is whole don't fit each other."""
+        C, L, H, D = len(self.class_names), *self.centroids.shape[-3:]
+        expected = {"centre": (L, H, D), "centroids": (C, L, H, D), "reliability": (L, H, C), "weights": (L, H, C), "judged": (C,)}
+        wrong = [part for part, shape in expected.items() if tuple(getattr(self, part).shape) != shape]
+        if wrong or self.held_out.scores.shape != (len(self.held_out.truth), C):
+            raise BundleError(f"{name} holds {wrong[0] if wrong else 'held-out scores'} of another shape than its classes; save it again.")
 
     def require_origin(self, origin: Origin) -> None:
         """Raises BundleError where vectors of that origin don't belong to this model."""
@@ -287,6 +300,24 @@ def as_head_vectors(vectors: Vectors, groups: Sequence[Any] | None) -> HeadVecto
         return HeadVectors(array, np.arange(len(array)))
     number = {group: i for i, group in enumerate(dict.fromkeys(groups))}
     return HeadVectors(array, np.array([number[group] for group in groups], dtype=np.int64))
+
+
+def _judges(
+    holdout: tuple[Vectors, Sequence[str]] | None, support: HeadVectors, names: tuple[str, ...], options: FitOptions
+) -> tuple[Tensor, Tensor] | None:
+    """Held-out vectors and class indices, checked against the support clips and the options; None where there are none."""
+    if holdout is None:
+        return None
+    if options.reliability != "holdout":
+        raise DataError(f"held-out clips were given, but reliability is {options.reliability!r}; choose 'holdout' or leave them out.")
+    held = as_head_vectors(holdout[0], None)
+    if held.shape[1:] != support.shape[1:]:
+        raise DataError(f"held-out vectors have heads {held.shape[1:]}, support vectors {support.shape[1:]}; use one backbone for both.")
+    if held.origin and support.origin and (differ := support.origin.differences(held.origin)):
+        raise DataError(f"support and held-out vectors (support / held out) differ in {'; '.join(differ)}; extract both alike.")
+    if not np.isfinite(held.values).all():
+        raise DataError(NOT_FINITE)
+    return torch.from_numpy(held.values), torch.from_numpy(_class_indices(_labels_per_row(held, holdout[1], None), names))
 
 
 def _labels_per_row(rows: HeadVectors, labels: Sequence[str], groups: Sequence[Any] | None) -> list[str]:

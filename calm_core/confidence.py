@@ -133,15 +133,15 @@ def mean_by_group(values: Array, groups: NDArray) -> Array:
 def fit_temperature(held_out: HeldOut, pooling: Pooling = "linear") -> float | None:
     """T of softmax(log s / T) by the likelihood of held-out clips; None where fewer than MIN_CALIBRATION_CLIPS are valid.
 
-    Targets are smoothed as in Platt (1999), (n + 1)/(n + C) for the truth: without it a handful of clips that are all
+    Targets are smoothed as in Platt (1999), (n + 1)/(n + 2) for the truth: without it a handful of clips that are all
     right would drive T to zero and every confidence to 100 %.
     """
     scores, truth = held_out.scores[held_out.valid], held_out.truth[held_out.valid]
     n, n_classes = scores.shape
     if n < MIN_CALIBRATION_CLIPS:
         return None
-    target = np.full((n, n_classes), 1 / (n + n_classes))
-    target[np.arange(n), truth] = (n + 1) / (n + n_classes)
+    target = np.full((n, n_classes), 1 / (n + 2) / (n_classes - 1))
+    target[np.arange(n), truth] = (n + 1) / (n + 2)
     logits = log_scores(scores, pooling)
 
     def loss(log_temperature: float) -> float:

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from .archive import is_litter, leads_out, unpack
+from .archive import is_litter, leads_out, unpack, unpacked_bytes
 from .audio import AUDIO_SUFFIXES, ClipError, ClipStatus, load
 from .errors import DataError
 
@@ -165,6 +165,11 @@ def read_zip(zip_path: Path, into: Path) -> Dataset:
     """
     ignored = unpack(zip_path, into, _why_packed)
     return _read_tree(into, zip_path.name, ignored)
+
+
+def zip_bytes(zip_path: Path) -> int:
+    """The room that `read_zip` needs for what it unpacks. Raises DataError for a file that isn't a whole ZIP."""
+    return unpacked_bytes(zip_path, _why_packed)
 
 
 # ---- checking --------------------------------------------------------------------------------------------------------------

@@ -143,9 +143,12 @@ def held_out_ladder(
     row_truth = np.array([names.index(labels[clip]) for clip in features.heads.clip_of_row])
     groups = features.heads.clip_of_row
     results = []
-    for done, rung in enumerate(LADDER):
+
+    def stop_if_asked(*_: object) -> None:
         if cancelled and cancelled():
-            raise Cancelled(f"stopped after comparing {done} of {len(LADDER)} methods; the head vectors are kept.")
+            raise Cancelled("stopped while comparing methods; the head vectors are kept.")
+
+    for done, rung in enumerate(LADDER):
         if progress:
             progress(done, len(LADDER), f"comparing methods: {rung.title}")
         x = features.of(rung)
@@ -155,7 +158,7 @@ def held_out_ladder(
             return fit_and_score(rung, support.rows(torch.from_numpy(fit_rows)), support.vectors[test_rows])
 
         cost = float(features.heads.values.size) * len(names)  # the same for all rungs, so that all get the same folds
-        found = confidence.accuracy(confidence.held_out_scores(row_truth, groups, len(names), refit, cost=cost))
+        found = confidence.accuracy(confidence.held_out_scores(row_truth, groups, len(names), refit, cost=cost, progress=stop_if_asked))
         results.append(MethodResult(rung.method, rung.title, None, found.value, *found.interval))
     return tuple(results)
 

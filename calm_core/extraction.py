@@ -1,13 +1,13 @@
 """Clips -> head vectors: decode, cut into windows, look up, batch by length, run the backbone, store. Knows no labels' meaning.
 
-Every batch is stored as soon as it is done, so a job that is stopped, dropped or killed goes on where it was. The vectors that
-come out are the ones read back under the same key, so a clip gives bit-equal vectors whenever it is asked about again.
+Every batch is stored as soon as it is done, so a job that is stopped, dropped or killed goes on where it was. The store keeps float32
+exactly, so a clip gives bit-equal vectors whenever it is asked about again, as long as it stays in the store.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ Array = NDArray[np.float32]
 Progress = Callable[[int, int, str], None]  # (clips done, clips in all, what is being done)
 Cancel = Callable[[], bool]
 
-CHUNK_CLIPS = 128  # decoded at once: enough to sort by length, little enough to hold in memory
+CHUNK_SECONDS = 1800.0  # of sound decoded at once: enough clips to sort by length, 115 MB at 16 kHz
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +73,19 @@ def extract(
     batch_size = options.batch_size
     rows: list[Array] = []
     clip_of_row: list[int] = []
-    for start in range(0, len(sources), CHUNK_CLIPS):
-        chunk = range(start, min(start + CHUNK_CLIPS, len(sources)))
-        windows = [window for clip in chunk for window in _windows(clip, sources[clip], backbone, origin)]
+
+    def stop_if_asked(done: int) -> None:
+        if cancelled and cancelled():
+            raise Cancelled(f"stopped after {done} of {len(sources)} clips; what was finished is kept.")
+
+    for chunk, windows in _chunks(sources, backbone, origin, stop_if_asked):
         found = {key: store.get(key) for key in dict.fromkeys(window.key for window in windows)}
         vectors = {key: vector for key, vector in found.items() if vector is not None}
         # Sorted by length, batches hold little padding; the longest come first, so that a lack of memory shows at once.
         unique = {window.key: window for window in windows if window.key not in vectors}
         waiting = sorted(unique.values(), key=lambda window: -len(window.samples))
         while waiting:
-            if cancelled and cancelled():
-                raise Cancelled(f"stopped after {_clips_done(chunk, windows, vectors)} of {len(sources)} clips; what was finished is kept.")
+            stop_if_asked(_clips_done(chunk, windows, vectors))
             batch = waiting[:batch_size]
             try:
                 computed = backbone.extract([window.samples for window in batch], options.prompt)
@@ -96,6 +98,11 @@ def extract(
                 log.warning("out of memory on %s: going on with batches of %d", backbone.device, batch_size)
                 continue
             for window, vector in zip(batch, computed, strict=True):
+                if not np.isfinite(vector).all():
+                    raise BackboneError(
+                        f"{backbone.id} gives no finite head vectors for clip {sources[window.clip].name!r}; leave the clip out, "
+                        "or run the backbone in float32 (device cpu)."
+                    )
                 store.put(window.key, vector)
                 vectors[window.key] = vector
             waiting = waiting[len(batch) :]
@@ -108,10 +115,20 @@ def extract(
     return HeadVectors(np.stack(rows), np.array(clip_of_row, dtype=np.int64), origin)
 
 
-def _windows(clip: int, source: ClipSource, backbone: Backbone, origin: Origin) -> list[_Window]:
-    recording = audio.load(source.path, backbone.sample_rate_hz, name=source.name)
-    pieces = audio.windows(recording.samples, backbone.sample_rate_hz, backbone.window_s)
-    return [_Window(clip, piece, vector_key(piece, backbone.sample_rate_hz, origin)) for piece in pieces]
+def _chunks(
+    sources: Sequence[ClipSource], backbone: Backbone, origin: Origin, before_clip: Callable[[int], None]
+) -> Iterator[tuple[range, list[_Window]]]:
+    """Yields (clips, their windows), about CHUNK_SECONDS of sound at a time; before_clip is told of every clip about to be decoded."""
+    start, seconds, windows = 0, 0.0, list[_Window]()
+    for clip, source in enumerate(sources):
+        before_clip(start)
+        recording = audio.load(source.path, backbone.sample_rate_hz, name=source.name)
+        for piece in audio.windows(recording.samples, backbone.sample_rate_hz, backbone.window_s):
+            windows.append(_Window(clip, piece, vector_key(piece, backbone.sample_rate_hz, origin)))
+        seconds += recording.seconds
+        if seconds > CHUNK_SECONDS or clip == len(sources) - 1:
+            yield range(start, clip + 1), windows
+            start, seconds, windows = clip + 1, 0.0, []
 
 
 def _clips_done(chunk: range, windows: Sequence[_Window], vectors: Mapping[str, Array]) -> int:

@@ -136,4 +136,5 @@ def _smoothed_loss(logits: Tensor, truth: Tensor) -> Tensor:
     n, classes = logits.shape
     log_p = torch.log_softmax(logits, dim=-1)
     hit = log_p.gather(1, truth[:, None]).squeeze(1)
-    return -(n * hit + log_p.sum(1)) / (n + classes)
+    others = (log_p.sum(1) - hit) / (classes - 1)
+    return -((n + 1) * hit + others) / (n + 2)

@@ -107,7 +107,7 @@ class ClipPrediction:
     """One clip's answer, or the reason why there is none (`error`).
 
     scores (C,) weighted votes of the heads, 0 to 1, as geometric means where the model pools logarithms; probabilities (C,)
-    calibrated or None; contributions (L, H, C) of the heads to the model's own scores.
+    calibrated or None; heads, model: what it was asked with and by whom, from which its reasons are computed when asked for.
     """
 
     name: str
@@ -117,13 +117,22 @@ class ClipPrediction:
     confidence: float | None = None
     scores: Array = field(default_factory=lambda: np.zeros(0, np.float32))
     probabilities: Array | None = None
-    contributions: Array = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
     note: str = ""
+    heads: HeadVectors | None = None
+    model: CalmClassifier | None = None
+
+    @property
+    def contributions(self) -> Array:
+        """Every head's part of the model's score for each class, (L, H, C); for thousands of clips too much to keep."""
+        if self.heads is None or self.model is None:
+            raise DataError(f"clip {self.name!r} was not predicted, so there are no reasons. {self.error}")
+        return self.model.explain(self.heads)[0]
 
     @property
     def evidence(self) -> Array:
-        """What every head said for (above 0) or against (below) each class: its contribution less its mean over classes."""
-        return self.contributions - self.contributions.mean(-1, keepdims=True)
+        """What every head said for (above 0) or against (below) each class, (L, H, C): its contribution less its mean over classes."""
+        parts = self.contributions
+        return parts - parts.mean(-1, keepdims=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -231,16 +240,19 @@ class Studio:
         if not good:
             return tuple(rows)
         heads = self.vectors([clips[i] for i in good], backbone, options, progress=progress, cancelled=cancelled)
-        found, parts = model.predict(heads), model.explain(heads)
+        found = model.predict(heads)
+        labels, sure = found.labels, found.confidence
+        votes = np.exp(found.scores) if model.options.pooling == "log" else found.scores
         for q, i in enumerate(good):
             rows[i] = replace(
                 rows[i],
-                label=found.labels[q],
-                confidence=None if found.confidence is None else float(found.confidence[q]),
-                scores=np.exp(found.scores[q]) if model.options.pooling == "log" else found.scores[q],
+                label=labels[q],
+                confidence=None if sure is None else float(sure[q]),
+                scores=votes[q],
                 probabilities=None if found.probabilities is None else found.probabilities[q],
-                contributions=parts[q],
                 note=found.note,
+                heads=heads.clip(q),
+                model=model,
             )
         return tuple(rows)
 
@@ -264,6 +276,8 @@ class Studio:
         """
         checks = preflight(dataset.clips)
         clips = [check.clip for check in checks if check.usable]
+        if not clips:
+            raise DataError(f"none of the {len(checks)} clips can be used; the first: {checks[0].reason}")
         folds = [clip.fold for clip in clips if clip.fold is not None] if by_folds else None
         if folds is not None and len(folds) < len(clips):
             missing = next(clip.name for clip in clips if clip.fold is None)

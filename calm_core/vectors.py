@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
-from collections.abc import Iterable
+import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -76,11 +76,10 @@ class HeadVectors:
     def shape(self) -> tuple[int, ...]:
         return self.values.shape
 
-    def clips(self, chosen: Iterable[int]) -> HeadVectors:
-        """The chosen clips, in that order, with all their windows."""
-        rows = [np.flatnonzero(self.clip_of_row == clip) for clip in chosen]
-        number = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
-        return HeadVectors(self.values[np.concatenate(rows)], number, self.origin)
+    def clip(self, number: int) -> HeadVectors:
+        """One clip with all its windows, without a copy."""
+        start, end = np.searchsorted(self.clip_of_row, [number, number + 1])
+        return HeadVectors(self.values[start:end], self.clip_of_row[start:end] - number, self.origin)
 
 
 def vector_key(samples: Array, sample_rate_hz: int, origin: Origin) -> str:
@@ -103,7 +102,7 @@ class VectorStore:
     def __init__(self, root: Path | None = None, cap_bytes: int = DEFAULT_CAP_BYTES) -> None:
         self.root = root if root is not None else calm_home() / "vectors"
         self.cap_bytes = cap_bytes
-        self._written_bytes = 0
+        self._written_bytes = PRUNE_EVERY_BYTES  # looked through at the first write: many short runs fill a store too
 
     def get(self, key: str) -> Array | None:
         """The vectors under key, or None where there are none or their file is damaged (it is then dropped)."""
@@ -114,25 +113,28 @@ class VectorStore:
                 checksum = (file.metadata() or {}).get("sha256")
             if checksum != _checksum(vectors):
                 raise SafetensorError("checksum differs")
-            os.utime(path)  # recently used
         except FileNotFoundError:
             return None
-        except (SafetensorError, OSError) as error:
+        except SafetensorError as error:
             log.warning("dropped damaged vectors %s (%s); they are computed again", path.name, error)
             path.unlink(missing_ok=True)
             return None
+        with suppress(OSError):  # a store that may only be read, or a file pruned this moment, still gives its vectors
+            os.utime(path)  # recently used
         return vectors
 
     def put(self, key: str, vectors: Array) -> None:
         """Stores vectors (L, H, D) under key. Raises DataError where the disk refuses."""
         path = self._path(key)
         data = save({"vectors": np.ascontiguousarray(vectors)}, metadata={"sha256": _checksum(vectors)})
+        part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-                file.write(data)
-            os.replace(file.name, path)
+            part.write_bytes(data)
+            os.replace(part, path)
         except OSError as error:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise DataError(
                 f"can't store head vectors in {self.root}: {error.strerror}; free some space or set CALM_HOME to another folder."
             ) from error

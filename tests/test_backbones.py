@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import nn
 from transformers import Qwen2AudioConfig, Qwen2AudioForConditionalGeneration, WhisperFeatureExtractor
 
 from calm_core.backbones import BACKBONES, Backbone, load_backbone, offered, resolve_device
-from calm_core.backbones.base import find_projections
+from calm_core.backbones.base import find_projections, one_out_of_memory
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.backbones.qwen2_audio import Qwen2AudioBackbone
 from calm_core.errors import BackboneError
@@ -124,6 +125,22 @@ def test_no_hook_stays_behind(backbone: Qwen2AudioBackbone, monkeypatch: pytest.
     with pytest.raises(torch.OutOfMemoryError):
         backbone.extract(sounds(backbone)[:1], NEUTRAL_PROMPT)
     assert residual() == 0
+
+
+def test_two_threads_do_not_hear_each_other(backbone: Backbone) -> None:
+    waveforms = sounds(backbone)
+    alone = [backbone.extract([w], NEUTRAL_PROMPT) for w in waveforms]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda i: backbone.extract([waveforms[i % 4]], NEUTRAL_PROMPT), range(24)))
+    for i, found in enumerate(together):
+        np.testing.assert_array_equal(found, alone[i % 4])
+
+
+def test_every_devices_lack_of_memory_is_one_error() -> None:
+    with pytest.raises(torch.OutOfMemoryError), one_out_of_memory():
+        torch.empty(2**60)
+    with pytest.raises(RuntimeError, match="else"), one_out_of_memory():
+        raise RuntimeError("something else")
 
 
 def test_nested_captures_both_see_and_a_silent_projection_is_an_error() -> None:

@@ -97,7 +97,7 @@ def test_confidence_on_noise_is_not_near_certain() -> None:
 def test_one_clip_in_a_class_is_warned_about_and_uniform() -> None:
     x, labels = case()
     model = CalmClassifier.fit(x[:11], labels[:11])
-    assert "'wren' has one clip" in model.warnings[0]
+    assert "no second clip of class 'wren'" in model.warnings[0]
     np.testing.assert_allclose(model.weights[..., 2], 1 / 8)
     assert model.held_out.valid.tolist() == [True] * 10 + [False]
 
@@ -172,6 +172,26 @@ def test_another_backbone_or_prompt_is_refused(tmp_path: Path) -> None:
         model.predict(HeadVectors(x, np.arange(15), replace(ORIGIN, backbone="whisper")))
 
 
+HOLDOUT = FitOptions(reliability="holdout")
+N15 = np.arange(15)
+OTHER = HeadVectors(case()[0], N15, replace(ORIGIN, prompt="How loud is it?"))
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    x, labels = case()
+    with pytest.raises(BundleError, match="choose a folder that exists"):
+        CalmClassifier.fit(x, labels).save(tmp_path / "gone" / "m.safetensors")
+
+
+def test_parts_that_do_not_fit_each_other_are_refused(tmp_path: Path) -> None:
+    """Edited by someone who knows how to renew the checksum."""
+    x, labels = case()
+    model = CalmClassifier.fit(x, labels)
+    replace(model, class_names=("bat", "owl")).save(tmp_path / "m.safetensors")
+    with pytest.raises(BundleError, match="another shape"):
+        CalmClassifier.load(tmp_path / "m.safetensors")
+
+
 def test_wrong_shapes_and_labels_are_named() -> None:
     x, labels = case()
     model = CalmClassifier.fit(x, labels)
@@ -184,6 +204,10 @@ def test_wrong_shapes_and_labels_are_named() -> None:
         (lambda: model.predict(np.full_like(x, np.nan)), "NaN"),
         (lambda: model.predict(HeadVectors(x, np.arange(15)), groups=[1] * 15), "already know"),
         (lambda: CalmClassifier.fit(x, labels, groups=[1, 2]), "clip numbers"),
+        (lambda: CalmClassifier.fit(x, labels, groups=[0, 1, 2, 3, 4] * 3), "more than one class"),
+        (lambda: CalmClassifier.fit(x, labels, holdout=(x, labels)), "reliability is 'leave_one_out'"),
+        (lambda: CalmClassifier.fit(x, labels, options=HOLDOUT, holdout=(x * np.nan, labels)), "NaN"),
+        (lambda: CalmClassifier.fit(HeadVectors(x, N15, ORIGIN), labels, options=HOLDOUT, holdout=(OTHER, labels)), "prompt"),
     ]
     for call, message in calls:
         with pytest.raises(DataError, match=message):

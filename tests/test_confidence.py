@@ -78,6 +78,15 @@ def test_all_right_on_few_clips_is_not_certainty() -> None:
     assert confidence.probabilities(scores.astype(np.float32), temperature).max() < 0.95
 
 
+def test_many_classes_do_not_dilute_confidence() -> None:
+    truth = np.arange(618) % 309
+    scores = np.full((618, 309), 1e-4)
+    scores[np.arange(618), truth] = 0.5
+    temperature = confidence.fit_temperature(held(truth, scores))
+    assert temperature is not None
+    assert confidence.probabilities(scores.astype(np.float32), temperature).max(1).mean() > 0.98
+
+
 def test_too_few_clips_and_zero_scores() -> None:
     truth = np.arange(9) % 3
     assert confidence.fit_temperature(held(truth, np.ones((9, 3)))) is None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from calm_core import ExtractOptions, VectorStore, extract
+from calm_core import ExtractOptions, VectorStore, extract, extraction
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.errors import AudioError, BackboneError, Cancelled, DataError
 from calm_core.extraction import ClipSource, origin_of
@@ -117,6 +117,27 @@ def test_cancel_keeps_what_was_finished_and_the_next_run_goes_on(paths: list[Pat
     assert seen == [(2, 10, "class owl"), (4, 10, "class owl")]
     extract(paths, fake_backbone, ExtractOptions(batch_size=2))
     assert fake_backbone.windows_seen == 10
+
+
+def test_little_is_decoded_at_once(paths: list[Path], fake_backbone: FakeBackbone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    whole = extract(paths, fake_backbone)
+    monkeypatch.setattr(extraction, "CHUNK_SECONDS", 0.5)
+    steps: list[int] = []
+    parts = extract(paths, FakeBackbone(), store=VectorStore(tmp_path / "s"), progress=lambda done, *_: steps.append(done))
+    np.testing.assert_allclose(parts.values, whole.values, rtol=1e-5)
+    assert steps == sorted(steps)
+    assert len(set(steps)) > 3
+
+
+class Deaf(FakeBackbone):
+    def extract(self, waveforms, prompt):  # type: ignore[no-untyped-def]
+        return super().extract(waveforms, prompt) * np.nan
+
+
+def test_vectors_that_are_not_finite_are_never_stored(paths: list[Path]) -> None:
+    with pytest.raises(BackboneError, match=r"no finite head vectors for clip '\d\.wav'"):
+        extract(paths, Deaf())
+    assert np.isfinite(extract(paths, FakeBackbone()).values).all()
 
 
 def test_unusable_clips_are_named(tmp_path: Path, write_wav: Write, fake_backbone: FakeBackbone) -> None:

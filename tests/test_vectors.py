@@ -69,6 +69,23 @@ def test_the_least_recently_used_go_when_the_cap_is_reached(tmp_path: Path) -> N
     assert sum(p.stat().st_size for p in tmp_path.glob("*/*")) <= 6 * size
 
 
+def test_many_short_runs_stay_under_the_cap(tmp_path: Path) -> None:
+    for i in range(20):
+        VectorStore(tmp_path, cap_bytes=2_000).put(key_number(i), VECTORS)
+    assert sum(p.stat().st_size for p in tmp_path.glob("*/*")) <= 2_000
+
+
+def test_a_store_that_may_only_be_read_still_gives_its_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = VectorStore(tmp_path)
+    store.put(key_number(0), VECTORS)
+
+    def denied(*_: object) -> None:
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(os, "utime", denied)
+    np.testing.assert_array_equal(store.get(key_number(0)), VECTORS)
+
+
 def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="CALM_HOME"):
@@ -94,9 +111,9 @@ def test_two_processes_write_the_same_keys_at_once(tmp_path: Path) -> None:
 def test_head_vectors_check_their_shapes_and_choose_clips() -> None:
     rows = np.arange(5, dtype=np.float32)[:, None, None, None] * np.ones((1, 2, 3, 4), np.float32)
     vectors = HeadVectors(rows, np.array([0, 1, 1, 2, 2]))
-    chosen = vectors.clips([2, 0])
-    assert chosen.values[:, 0, 0, 0].tolist() == [3, 4, 0]
-    assert chosen.clip_of_row.tolist() == [0, 0, 1]
+    assert vectors.clip(2).values[:, 0, 0, 0].tolist() == [3, 4]
+    assert vectors.clip(2).clip_of_row.tolist() == [0, 0]
+    assert vectors.clip(2).values.base is not None  # no copy
     assert vectors.n_clips == 3
     assert np.asarray(vectors).shape == (5, 2, 3, 4)
     for bad in (rows[0], rows[:0]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +19,7 @@ DEFAULT_BACKBONE = "pocket"
 
 @dataclass(frozen=True, slots=True)
 class BackboneRow:
-    """One backbone: the family picks the adapter, repo is a hub id (None: embedded), revision is pinned.
+    """One backbone: the family picks the adapter, repo is a hub id (None: embedded), revision is pinned (embedded: hash of weights).
 
     memory_gb: device memory in its own dtype for the weights and one batch; heads: layers x heads, as text.
     """
@@ -36,7 +37,7 @@ class BackboneRow:
 
 
 BACKBONES: tuple[BackboneRow, ...] = (
-    BackboneRow("pocket", "Pocket (embedded, no download)", "qwen2_audio", None, "1", 0.5, 5, "4 x 8", "Apache-2.0"),
+    BackboneRow("pocket", "Pocket (embedded, no download)", "qwen2_audio", None, "of its weights", 0.5, 5, "4 x 8", "Apache-2.0"),
     BackboneRow(
         "qwen2-audio-7b-instruct",
         "Qwen2-Audio 7B Instruct",
@@ -100,7 +101,9 @@ def load_backbone(id: str = DEFAULT_BACKBONE, device: str = "auto") -> Backbone:
     from .qwen2_audio import Qwen2AudioBackbone
 
     if row.repo is None:
-        return Qwen2AudioBackbone.from_pretrained(row.id, POCKET_FOLDER, row.revision, device, torch.float32)
+        # The weights name their own revision, so that vectors and classifiers of a retrained pocket never meet older ones.
+        weights = (POCKET_FOLDER / "model.safetensors").read_bytes()
+        return Qwen2AudioBackbone.from_pretrained(row.id, POCKET_FOLDER, sha256(weights).hexdigest()[:12], device, torch.float32)
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     return Qwen2AudioBackbone.from_pretrained(row.id, row.repo, row.revision, device, dtype, download=row.revision)
 

@@ -5,11 +5,13 @@ Backbones receive waveforms, never paths. They know nothing of labels, classes o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -53,6 +55,19 @@ class Backbone(Protocol):
         the batch is too large for the device; nothing is left behind then.
         """
         ...
+
+
+@contextmanager
+def one_out_of_memory() -> Iterator[None]:
+    """Every device's way of saying that memory ran out becomes torch.OutOfMemoryError; only CUDA raises that by itself."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        if "allocate memory" in str(error) or "out of memory" in str(error):
+            raise torch.OutOfMemoryError(str(error)) from error
+        raise
 
 
 def find_projections(decoder: nn.Module, layers: int, heads: int) -> tuple[list[nn.Linear], HeadShape]:

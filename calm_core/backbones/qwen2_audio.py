@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
 
 from ..errors import BackboneError
 from ..hooks import capture_heads
-from .base import find_projections
+from .base import find_projections, one_out_of_memory
 
 Array = NDArray[np.float32]
 
@@ -25,6 +27,7 @@ class Qwen2AudioBackbone:
     def __init__(self, id: str, revision: str, model: Qwen2AudioForConditionalGeneration, processor, device: str) -> None:  # type: ignore[no-untyped-def]
         text = model.config.get_text_config()
         self.id, self.revision, self.device = id, revision, device
+        self._alone = threading.Lock()
         self.model, self.processor = model.eval(), processor
         model.to(device=torch.device(device))  # type: ignore[call-arg]  # transformers wraps nn.Module.to
         self._projections, self.shape = find_projections(model.get_decoder(), text.num_hidden_layers, text.num_attention_heads)
@@ -49,7 +52,7 @@ class Qwen2AudioBackbone:
             model = Qwen2AudioForConditionalGeneration.from_pretrained(
                 source, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False, use_safetensors=True, **where
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, SafetensorError) as error:
             raise BackboneError(
                 f"can't load backbone {id!r} from {source}: {str(error).splitlines()[0]} "
                 "Check the network and free disk space, or use the embedded backbone 'pocket'."
@@ -61,7 +64,8 @@ class Qwen2AudioBackbone:
         """See Backbone.extract."""
         inputs = self._inputs(waveforms, prompt)
         last = inputs.pop("attention_mask").sum(1) - 1
-        with capture_heads(self._projections, self.shape.heads, last) as capture:
+        # The hooks sit on the one model that all threads share: two passes at once would capture each other's rows.
+        with self._alone, one_out_of_memory(), capture_heads(self._projections, self.shape.heads, last) as capture:
             # `.model` skips the language-model head. No mask: rows are padded on the right, causality hides the pads from every
             # real token, and attention keeps its fast causal path.
             self.model.model(**inputs, attention_mask=None, use_cache=False)
