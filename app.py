@@ -27,12 +27,13 @@ from calm_ui.intake import EXAMPLE_MODEL, EXAMPLES
 from calm_ui.learn import build_learn
 from calm_ui.page import Page
 from calm_ui.predict import build_predict
-from calm_ui.session import KEEP_HOURS, Current, Desk
+from calm_ui.session import KEEP_HOURS, Current, Desk, keep_swept
 from calm_ui.style import CSS, FIT_PLOTS, THEME
 
 QUEUE_SIZE = 32
 VISITORS_REMEMBERED = 500
 SWEEP_S = 1800  # uploads are looked through this often, so they go SWEEP_S earlier than promised
+SWEEP_VISITORS_S = 60  # and the visitors' folders this often
 
 
 def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE) -> gr.Blocks:
@@ -40,6 +41,7 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE) -
     keep_s = KEEP_HOURS * 3600
     visitors = Path(tempfile.mkdtemp(prefix="calm-studio-"))
     atexit.register(shutil.rmtree, visitors, ignore_errors=True)
+    keep_swept(visitors, keep_s - SWEEP_VISITORS_S, SWEEP_VISITORS_S)
     demo: gr.Blocks
     with gr.Blocks(title="CALM Studio", analytics_enabled=False, delete_cache=(SWEEP_S, keep_s - SWEEP_S)) as demo:
         choice = build_backbone(backbone)
@@ -63,7 +65,7 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE) -
 
 def example() -> Current | None:
     """The classifier that the page opens with, so that the first visitor sees a full heatmap; None where it isn't installed."""
-    return Current(Learned(CalmClassifier.load(EXAMPLE_MODEL)), "example") if EXAMPLE_MODEL.is_file() else None
+    return Current(Learned(CalmClassifier.load(EXAMPLE_MODEL)), "example", EXAMPLE_MODEL) if EXAMPLE_MODEL.is_file() else None
 
 
 def launch(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:

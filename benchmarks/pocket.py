@@ -76,9 +76,8 @@ def measure(folder: Path, waves: list[np.ndarray], families: np.ndarray) -> None
         print(f"  {method:<10} {_mean(accuracies)}")
     for auto, pairs in shown.items():
         told, true = np.array(pairs).T
-        print(
-            f"  {'tuned' if auto else 'paper'}: held out on the support {_mean(told)}, on other clips {_mean(true)}, flattery {_mean(told - true)}"
-        )
+        name = "tuned" if auto else "paper"
+        print(f"  {name}: held out on the support {_mean(told)}, on other clips {_mean(true)}, flattery {_mean(told - true)}")
 
 
 def _mean(values: Sequence[float]) -> str:

@@ -48,7 +48,8 @@ def unpacked_bytes(zip_path: Path, why_not: Callable[[PurePosixPath], str]) -> i
     """How much `unpack` would write, by the ZIP's own account, which `unpack` never exceeds. Raises DataError for what isn't a whole ZIP
     and for the entries that `unpack` refuses by their names."""
     with _opened(zip_path) as archive:
-        return sum(entry.file_size for entry in archive.infolist() if not entry.is_dir() and not why_not(_safe_path(entry)))
+        files = [(entry.file_size, _safe_path(entry)) for entry in archive.infolist() if not entry.is_dir()]
+        return sum(size for size, path in files if not any(map(is_litter, path.parts)) and not why_not(path))
 
 
 def is_litter(name: str) -> bool:

@@ -21,7 +21,7 @@ from .classifier import CalmClassifier
 from .confidence import Proportion
 from .dataset import ClipCheck
 from .doctor import examine
-from .errors import CalmError
+from .errors import BundleError, CalmError
 from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme
 from .studio import Studio, Workspace
 
@@ -53,8 +53,13 @@ def build_parser() -> argparse.ArgumentParser:
     default = FitOptions()
     method.add_argument("--tau", type=float, default=default.tau, help="temperature of a head's posterior (default %(default)s)")
     method.add_argument("--tau-w", type=float, default=default.tau_w, help="temperature of the weights over heads (default %(default)s)")
-    method.add_argument("--scheme", choices=get_args(Scheme), default=default.scheme)
-    method.add_argument("--reliability", choices=[r for r in get_args(ReliabilitySource) if r != "holdout"], default=default.reliability)
+    method.add_argument("--scheme", choices=get_args(Scheme), default=default.scheme, help="what makes a head reliable on a clip")
+    method.add_argument(
+        "--reliability",
+        choices=[r for r in get_args(ReliabilitySource) if r != "holdout"],
+        default=default.reliability,
+        help="which clips judge the heads",
+    )
     method.add_argument("--top-k", type=int, help="heads kept per class (default all)")
     method.add_argument("--pooling", choices=get_args(Pooling), default=default.pooling, help="sum votes or their logarithms")
     method.add_argument("--centre", action="store_true", help="subtract the mean of the support vectors first")
@@ -81,10 +86,10 @@ def build_parser() -> argparse.ArgumentParser:
     predict.set_defaults(run=_predict)
 
     evaluate = commands.add_parser("evaluate", parents=[common, method], help="measure CALM and the other methods on a labelled data set")
-    evaluate.add_argument("data", type=Path, metavar="DIR")
+    evaluate.add_argument("data", type=Path, metavar="DIR", help="class folders, a .zip of them, or a .csv with file_name,label")
     evaluate.add_argument("--shots", type=int, nargs="+", default=[5], help="support clips per class (default 5); several numbers allowed")
     evaluate.add_argument("--episodes", type=int, default=20, help="random draws of support clips (default %(default)s)")
-    evaluate.add_argument("--seed", type=int, default=0)
+    evaluate.add_argument("--seed", type=int, default=0, help="of the random draws (default %(default)s)")
     evaluate.add_argument("--folds", action="store_true", help="support and test from different folds of metadata.csv")
     evaluate.set_defaults(run=_evaluate)
 
@@ -96,6 +101,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    options, output = _fit_options(arguments), arguments.output
+    if output.is_dir() or not output.parent.is_dir():  # said before the work is done, not after
+        raise BundleError(f"can't write the classifier to {output}; give a file name in a folder that exists.")
     studio = Studio()
     with TemporaryDirectory(prefix="calm-") as unpacked:
         workspace = studio.add(Workspace(), dataset.read(arguments.data, Path(unpacked)), progress=_progress)
@@ -103,17 +111,17 @@ def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         learned = studio.learn(
             workspace,
             studio.backbone(arguments.backbone or DEFAULT_BACKBONE, arguments.device),
-            options=_fit_options(arguments),
+            options=options,
             extract_options=_extract_options(arguments),
             ladder=False,
             progress=_progress,
         )
     model = learned.model
-    model.save(arguments.output)
+    model.save(output)
     for warning in model.warnings:
         print(f"note: {warning}", file=sys.stderr)
     result = {
-        "model": str(arguments.output),
+        "model": str(output),
         "classes": workspace.class_counts,
         "held_out": {"how": model.held_out.how, **_proportion(learned.accuracy)},
         "class_accuracy": {name: _proportion(found) for name, found in learned.class_accuracy.items()},
@@ -123,7 +131,7 @@ def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         "left_out": _left_out(workspace.checks),
     }
     counts = ", ".join(f"{name} {count}" for name, count in workspace.class_counts.items())
-    text = f"learned {len(learned.clips)} clips ({counts})\n{model.held_out.how} accuracy {learned.accuracy}\nsaved {arguments.output}"
+    text = f"learned {len(learned.clips)} clips ({counts})\n{model.held_out.how} accuracy {learned.accuracy}\nsaved {output}"
     return result, text
 
 
@@ -131,6 +139,10 @@ def _predict(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     studio = Studio()
     model = CalmClassifier.load(arguments.model)
     own = model.origin.backbone if model.origin else DEFAULT_BACKBONE
+    if arguments.backbone not in (None, own):  # said before a large backbone is loaded
+        raise BundleError(
+            f"{arguments.model.name} was learned with the backbone {own!r}, not {arguments.backbone!r}; leave --backbone out."
+        )
     clips = dataset.read_unlabelled(arguments.clips)
     _report_left_out((), clips.ignored)
     backbone = studio.backbone(arguments.backbone or own, arguments.device)
@@ -153,7 +165,7 @@ def _predict(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 
 def _evaluate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    studio = Studio()
+    options, studio = _fit_options(arguments), Studio()
     with TemporaryDirectory(prefix="calm-") as unpacked:
         found, left_out = studio.evaluate(
             dataset.read(arguments.data, Path(unpacked)),
@@ -162,7 +174,7 @@ def _evaluate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
             episodes=arguments.episodes,
             seed=arguments.seed,
             by_folds=arguments.folds,
-            options=_fit_options(arguments),
+            options=options,
             extract_options=_extract_options(arguments),
             progress=_progress,
         )

@@ -194,7 +194,9 @@ class Studio:
         Raises DataError where fewer than two classes have a usable clip, Cancelled where `cancelled()` turned true.
         """
         if not workspace.can_learn:
-            raise DataError("learning needs usable clips of at least two classes. " + " ".join(workspace.advice[:1]))
+            raise DataError(
+                workspace.advice[0] if workspace.advice else "There are no clips to learn from: add some of at least two classes."
+            )
         start = time.monotonic()
         clips = tuple(check.clip for check in workspace.usable)
         heads = self.vectors(clips, backbone, extract_options or ExtractOptions(), progress=progress, cancelled=cancelled)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from calm_core.dataset import Clip, Dataset
+from calm_core.audio import AUDIO_SUFFIXES
+from calm_core.dataset import TABLE_SUFFIXES, Clip, Dataset
 from calm_core.errors import CalmError
 
 from . import intake, words
 from .folder_drop import folder_drop
-from .jobs import Job
+from .jobs import Cancel, Job, Progress
 from .messages import told
 from .page import AT_ONCE, AUDIO_TYPES, LIGHT, VIEW, Page, picture
-from .session import Desk
+from .session import KEEP_HOURS, Desk
 
 
 def build_clips(page: Page, demo: gr.Blocks) -> None:
@@ -26,13 +26,13 @@ def build_clips(page: Page, demo: gr.Blocks) -> None:
     with gr.Row():
         with gr.Column(min_width=320):
             gr.Markdown("### Class folders")
-            folders = folder_drop(elem_id="clips-folder")
+            folders = folder_drop(suffixes=sorted(AUDIO_SUFFIXES | TABLE_SUFFIXES), elem_id="clips-folder")
         with gr.Column(min_width=320):
             gr.Markdown("### ZIP of class folders, or clips with a table")
             files = gr.File(
                 label="ZIP, or clips + CSV (file_name,label)",
                 file_count="multiple",
-                file_types=[".zip", ".csv", ".tsv", *AUDIO_TYPES],
+                file_types=[".zip", *sorted(TABLE_SUFFIXES), *AUDIO_TYPES],
                 height=150,
                 elem_id="clips-zip",
             )
@@ -76,12 +76,17 @@ def build_clips(page: Page, demo: gr.Blocks) -> None:
         ignored_table = gr.Dataframe(headers=["file", "why"], interactive=False, wrap=True, max_height=300, show_label=False)
     chosen = gr.State(None)
 
-    def adding(desk: Desk, read: Callable[[Path], Dataset]) -> Iterator[tuple[Any, str]]:
+    def adding(desk: Desk, read: Callable[[Path], Dataset], paths: Sequence[Path] = ()) -> Iterator[tuple[Any, str]]:
         before = desk.session.workspace
         yield gr.skip(), words.progress("reading the files …")
         try:
-            with Job(lambda progress, _: desk.add(read, lambda old, new: page.studio.add(old, new, progress=progress))) as job:
+
+            def work(progress: Progress, _: Cancel) -> Desk:
+                return desk.add(read, lambda old, new: page.studio.add(old, new, progress=progress), intake.bytes_needed(paths))
+
+            with Job(work) as job:
                 for step in job:
+                    desk.seen()
                     yield gr.skip(), words.progress(words.checking_text(step))
                 yield job.result().touched(), words.progress(words.added(before, desk.session.workspace))
         except CalmError as error:
@@ -94,12 +99,13 @@ def build_clips(page: Page, demo: gr.Blocks) -> None:
 
     @told
     def add_files(desk: Desk, paths: list[str]) -> Iterator[tuple[Any, str]]:
-        yield from adding(desk, lambda into: intake.from_files([Path(path) for path in paths], into))
+        given = [Path(path) for path in paths]
+        yield from adding(desk, lambda into: intake.from_files(given, into), given)
 
     @told
     def add_class(desk: Desk, label: str | None, paths: list[str] | None, recording: str | None) -> Iterator[tuple[Any, str]]:
         given, recorded = [Path(path) for path in paths or []], Path(recording) if recording else None
-        yield from adding(desk, lambda into: intake.from_class(label, given, recorded, into))
+        yield from adding(desk, lambda into: intake.from_class(label, given, recorded, into), given)
 
     @told
     def add_example(desk: Desk) -> Iterator[tuple[Any, str]]:
@@ -129,11 +135,11 @@ def build_clips(page: Page, demo: gr.Blocks) -> None:
 
     @told
     def remove_clip(desk: Desk, clip: Clip) -> tuple[Desk, str]:
-        desk.change(lambda now: replace(now, workspace=now.workspace.without(clip)))
-        return desk.touched(), words.progress(f"Removed {clip.name}.")
+        return desk.remove(clip).touched(), words.progress(f"Removed {clip.name}.")
 
-    def start_over(desk: Desk) -> tuple[Desk, str]:
-        return desk.clear().touched(), words.progress("All your clips are deleted from this server.")
+    def start_over(desk: Desk) -> tuple[Desk, str, None]:
+        text = f"Your clips and answers are removed; temporary copies of what was uploaded are deleted within {KEEP_HOURS} hours."
+        return desk.clear().touched(), words.progress(text), None
 
     outputs = [desk, status]
     # "multiple": what is dropped while something else is being checked waits for its turn; Gradio would leave it out without a word.
@@ -148,5 +154,5 @@ def build_clips(page: Page, demo: gr.Blocks) -> None:
     table.select(select, desk, [chosen, detail, title, player, spectrum], **VIEW)
     hide = {"fn": lambda: gr.update(visible=False), "inputs": None, "outputs": detail} | LIGHT
     remove.click(remove_clip, [desk, chosen], outputs, **LIGHT).success(**hide)
-    clear.click(start_over, desk, outputs, **LIGHT).then(**hide)
+    clear.click(start_over, desk, [*outputs, page.answers], **LIGHT).then(**hide)
     go_on.click(lambda: gr.update(selected="learn"), None, page.tabs, **AT_ONCE)

@@ -58,7 +58,7 @@ async function send(list) {
       return say(`There are more than ${props.max_files} clips; drop fewer folders at a time.`);
     }
   }
-  const noun = clips.some(({ relpath }) => /\.csv$/i.test(relpath)) ? "file" : "clip";
+  const noun = clips.some(({ relpath }) => /\.[ct]sv$/i.test(relpath)) ? "file" : "clip";
   let next = 0, done = 0;
   const progress = () => say(`uploading ${done}/${count(clips.length, noun)}`);
   const worker = async () => {

@@ -18,7 +18,6 @@ from calm_core.errors import DataError
 MAX_FILES = 2000  # clips in one drop
 MAX_NAME_BYTES = 240  # of one path component: file systems allow 255, and a colliding name grows by " (2)"
 MAX_RELPATH_BYTES = 1024
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".aif", ".aiff", ".webm")
 
 _HTML = """
 <div class="folder-drop" role="group" aria-label="Class folders">
@@ -77,10 +76,11 @@ class ReceivedFolder:
     failed: tuple[str, ...] = ()
 
 
-def folder_drop(
-    *, suffixes: Iterable[str] = AUDIO_SUFFIXES, max_files: int = MAX_FILES, elem_id: str | None = None, visible: bool = True
-) -> gr.HTML:
-    """The drop zone. Listen to its `upload` event: it fires once per drop, after the last file, also when nothing changed."""
+def folder_drop(*, suffixes: Iterable[str], max_files: int = MAX_FILES, elem_id: str | None = None, visible: bool = True) -> gr.HTML:
+    """The drop zone; files with other suffixes (lower case) stay in the browser.
+
+    Listen to its `upload` event: it fires once per drop, after the last file, also when nothing changed.
+    """
     return gr.HTML(
         html_template=_HTML,
         css_template=_CSS,
@@ -88,7 +88,7 @@ def folder_drop(
         apply_default_css=False,
         elem_id=elem_id,
         visible=visible,
-        suffixes=[*suffixes, ".csv"],
+        suffixes=[*suffixes],
         max_files=max_files,
     )
 
@@ -117,6 +117,8 @@ def place(received: ReceivedFolder, into: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(file.path, target)
+        except FileNotFoundError as error:  # uploads are deleted after a while
+            raise DataError(f"'{file.relpath}' is no longer on this server: choose or drop it again.") from error
         except OSError:  # another disk, or one without hard links
             shutil.copyfile(file.path, target)
     return into

@@ -10,6 +10,8 @@ from . import words
 from .page import VIEW, Page
 from .session import Desk, Session
 
+SMALL_GB = 2  # what a server without a GPU can hold beside its visitors, and what no visitor minds it downloading
+
 _NAME = """
 <div class="calm-name"><h1>CALM Studio</h1>
 <p>Drop a few labelled recordings per class, press one button, and get a classifier of sounds that shows its reasons.</p></div>
@@ -18,19 +20,29 @@ _NAME = """
 
 def build_backbone(default: str) -> gr.Dropdown:
     """The name of the page and the choice of the backbone."""
-    rows = [*offered(), *([] if default in {row.id for row in offered()} else [backbone_row(default)])]
+    device = resolve_device()
+    info = "With the memory each needs. Pocket runs anywhere"
+    info += (
+        "; larger ones appear here on a machine with a GPU." if device == "cpu" else "; a larger one hears more and is downloaded first."
+    )
     with gr.Row(equal_height=False):
         with gr.Column(min_width=300):
             gr.HTML(_NAME, elem_id="calm-name")
         with gr.Column(min_width=300):
             return gr.Dropdown(
-                choices=[(_choice(row), row.id) for row in rows],
+                choices=[(_choice(row), row.id) for row in choices(default, device)],
                 value=default,
                 label="Backbone: the model that listens",
-                info="With the memory each needs. Pocket runs anywhere; a larger one hears more, needs a GPU and is downloaded first.",
+                info=info,
                 filterable=False,
                 elem_id="backbone",
             )
+
+
+def choices(default: str, device: str) -> tuple[BackboneRow, ...]:
+    """The backbones that this server can hold, and `default` in any case."""
+    fitting = tuple(row for row in offered() if row.memory_gb <= SMALL_GB or device != "cpu")
+    return fitting if default in {row.id for row in fitting} else (*fitting, backbone_row(default))
 
 
 def build_status() -> gr.HTML:

@@ -21,7 +21,7 @@ FILTER_FROM = 5  # classes from which on the filter is worth its place
 def build_heads(page: Page, demo: gr.Blocks) -> None:
     """Builds the tab inside the current context."""
     model = gr.HTML(elem_id="heads-model")
-    gr.HTML(f'<p class="calm-caption">{words.HEADS_CAPTION}</p>', elem_id="heads-caption")
+    caption = gr.HTML(words.heads_caption(None), elem_id="heads-caption")
     chosen = gr.Dropdown([], multiselect=True, label="Classes shown", visible=False, elem_id="heads-classes")
     maps = gr.Plot(show_label=False, elem_id="heads-maps")
     with gr.Accordion("The most reliable heads as a table", open=True, elem_id="heads-table-box"):
@@ -29,16 +29,16 @@ def build_heads(page: Page, demo: gr.Blocks) -> None:
 
     def show(current: Current | None) -> list[Any]:
         if current is None:
-            return [words.which_heads(None), gr.update(visible=False), figures.reliability_maps(None, []), []]
+            return [words.which_heads(None), words.heads_caption(None), gr.update(visible=False), figures.reliability_maps(None, []), []]
         names = current.learned.model.class_names
         first = list(names[:MAPS_AT_FIRST])
         choice = gr.update(choices=list(names), value=first, visible=len(names) >= FILTER_FROM)
-        return [words.which_heads(current), choice, *_of_classes(current.learned.model, first)]
+        return [words.which_heads(current), words.heads_caption(current), choice, *_of_classes(current.learned.model, first)]
 
     def narrow(current: Current | None, classes: list[str]) -> list[Any]:
         return [gr.skip(), gr.skip()] if current is None else list(_of_classes(current.learned.model, classes))
 
-    gr.on([demo.load, page.current.change], show, page.current, [model, chosen, maps, table], **VIEW)
+    gr.on([demo.load, page.current.change], show, page.current, [model, caption, chosen, maps, table], **VIEW)
     chosen.input(narrow, [page.current, chosen], [maps, table], **VIEW)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-from calm_core.dataset import Clip, Dataset, read_folder, read_unlabelled, read_zip
+from calm_core.dataset import Clip, Dataset, read_folder, read_unlabelled, read_zip, zip_bytes
 from calm_core.errors import DataError
 
 from .folder_drop import ReceivedFile, ReceivedFolder, place, received_files
@@ -36,6 +36,11 @@ def from_files(paths: Sequence[Path], into: Path) -> Dataset:
     if loose:
         parts.append(read_folder(keep(loose, into / "loose")))
     return Dataset(tuple(clip for part in parts for clip in part.clips), tuple(entry for part in parts for entry in part.ignored))
+
+
+def bytes_needed(paths: Sequence[Path]) -> int:
+    """The room that `from_files` and `from_class` need for uploads, ZIPs as unpacked. Raises DataError for a ZIP that isn't whole."""
+    return sum(zip_bytes(path) if path.suffix.lower() == ".zip" else path.stat().st_size for path in paths if path.is_file())
 
 
 def from_class(label: str | None, paths: Sequence[Path], recording: Path | None, into: Path) -> Dataset:

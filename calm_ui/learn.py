@@ -99,7 +99,9 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
             model = page.studio.backbone(backbone)
             progress(0, len(workspace.usable), "listening to the first clips")
             found = page.studio.learn(workspace, model, options=options, extract_options=asking, progress=progress, cancelled=cancelled)
-            return Current(found, "clips")
+            file = desk.classifier_file(words.bundle_name(found))
+            found.model.save(file)
+            return Current(found, "clips", file)
 
         yield from computing(desk, work)
 
@@ -112,7 +114,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
             words.notice(words.wrong_backbone(current, backbone) or words.stale(current, workspace), "warning"),
         ]
 
-    def show(desk: Desk, current: Current | None) -> list[Any]:
+    def show(current: Current | None) -> list[Any]:
         if current is None:
             return [gr.update(visible=True), gr.update(visible=False), *[gr.skip()] * 7, gr.update(visible=False)]
         learned = current.learned
@@ -126,12 +128,12 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
             words.class_rows(learned),
             gr.update(value=words.ladder_rows(learned), visible=bool(learned.ladder)),
             _ladder_figure(learned),
-            gr.update(value=_save(desk, learned), visible=True),
+            gr.update(value=current.file, visible=True) if current.file and current.file.is_file() else gr.update(visible=False),
         ]
 
     @told
     def open_file(path: str) -> Current:
-        return Current(Learned(CalmClassifier.load(path)), "file")
+        return Current(Learned(CalmClassifier.load(path)), "file", Path(path))
 
     inputs = [desk, page.backbone, *settings]
     asked = button.click(announce, desk, [button, cancel, status], **AT_ONCE)
@@ -142,7 +144,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     done.then(controls, followed, enabled, **LIGHT)
     cancel.click(stop, desk, cancel, **AT_ONCE)
     shown = [nothing, result, headline, warnings, by_class, mixups, class_table, ladder_table, ladder, download]
-    gr.on([demo.load, current.change], show, [desk, current], shown, **VIEW)
+    gr.on([demo.load, current.change], show, current, shown, **VIEW)
     upload.upload(open_file, upload, current, **LIGHT).success(lambda: words.progress("The classifier is loaded."), None, status, **AT_ONCE)
     return LearnTab(learn, settings)
 
@@ -153,7 +155,7 @@ def _build_settings() -> tuple[gr.components.Component, ...]:
     with gr.Accordion("Settings (the defaults are a good start)", open=False, elem_id="learn-settings"):
         prompt = gr.Textbox(NEUTRAL_PROMPT, label="Question asked about every clip", info="The model listens with this question in mind.")
         auto = gr.Checkbox(
-            True,
+            False,
             label="Choose what is marked * from my clips",
             info="By how well clips that were left out are recognised. Unticked, the values below count; they stand as in the CALM paper.",
             elem_id="learn-auto",
@@ -201,11 +203,3 @@ def _ladder_figure(learned: Learned) -> Figure:
     if not learned.ladder:
         return figures.empty("A saved classifier travels without its clips, so simpler methods can't be compared with it here.")
     return figures.ladder_chart(pd.DataFrame([asdict(rung) for rung in learned.ladder]), 1 / len(learned.model.class_names))
-
-
-def _save(desk: Desk, learned: Learned) -> Path:
-    """The classifier as a file for the download button."""
-    with desk.new_folder() as folder:
-        path = folder / words.bundle_name(learned)
-        learned.model.save(path)
-    return path

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from calm_core import figures
+from calm_core.audio import AUDIO_SUFFIXES
 from calm_core.errors import AudioError, CalmError
 from calm_core.studio import Studio, spectrogram
 
@@ -25,7 +26,7 @@ LIGHT: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 VIEW: dict[str, Any] = LIGHT | {"trigger_mode": "always_last"}  # else Gradio leaves out a change that comes while an earlier one is shown
 AT_ONCE: dict[str, Any] = LIGHT | {"queue": False}
 
-AUDIO_TYPES = ["audio", "video", ".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".caf", ".amr", ".wma", ".webm"]
+AUDIO_TYPES = ["audio", "video", *sorted(AUDIO_SUFFIXES)]  # "audio" and "video" for the pickers of phones
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ def computing(desk: Desk, work: Work[Any]) -> Iterator[tuple[Any, Any, str]]:
     try:
         with job:
             for step in job:
+                desk.seen()
                 yield gr.skip(), gr.skip(), words.progress(words.step_text(step))
             result = job.result()
             yield desk.computed(job.seconds).touched(), result, ""

@@ -6,20 +6,25 @@ Three `gr.State` hold it, so that every view listens to what it shows: `Desk` (c
 
 from __future__ import annotations
 
+import logging
+import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from calm_core.dataset import Dataset
+from calm_core.dataset import Clip, Dataset
 from calm_core.errors import DataError
 from calm_core.studio import ClipPrediction, Learned, Workspace
 
 from .jobs import Slot
+
+log = logging.getLogger(__name__)
 
 KEEP_HOURS = 4  # files are deleted this long after the visitor's last step; the page says so
 MAX_VISITOR_BYTES = 2 * 1024**3
@@ -37,10 +42,14 @@ class Session:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Current:
-    """The classifier in use, and where it is from: learned here, a file, or the example that the page opens with."""
+    """The classifier in use, and where it is from: learned here, a file, or the example that the page opens with.
+
+    file: the classifier as a file, to be downloaded; it may be deleted before the visitor leaves.
+    """
 
     learned: Learned
     source: Literal["clips", "file", "example"]
+    file: Path | None = None
 
     @property
     def backbone(self) -> str | None:
@@ -102,43 +111,63 @@ class Desk:
     def touched(self) -> Self:
         """This desk, as an output of a handler: the views look at it again. Only for the handler itself, not for a job's thread."""
         self._version += 1
+        self.seen()
         return self
+
+    def seen(self) -> None:
+        """Notes that the visitor, or a job of theirs, is at work: `sweep` counts from here."""
+        if self.session.folder is not None:
+            with suppress(FileNotFoundError):
+                os.utime(self.session.folder)
 
     def computed(self, seconds: float) -> Self:
         return self.change(lambda now: replace(now, compute_s=now.compute_s + seconds))
 
     @contextmanager
-    def new_folder(self) -> Iterator[Path]:
-        """A new folder among the visitor's files; it is removed again where the body fails or takes them over their limit."""
+    def new_folder(self, needs: int = 0) -> Iterator[Path]:
+        """A new folder among the visitor's files; it is removed again where the body fails or takes them over their limit.
+
+        needs: bytes that the body is going to write, as far as they are known; refused before it begins where they don't fit.
+        """
         with self._changing:
-            if self.session.folder is None:
-                self.change(lambda now: replace(now, folder=Path(tempfile.mkdtemp(dir=self._root))))
-            home = self.session.folder
-            assert home is not None
+            home = self._home()
+            _require_room(home, needs)
             into = Path(tempfile.mkdtemp(dir=home))
         try:
             yield into
-            used = sum(file.stat().st_size for file in home.rglob("*") if file.is_file())
-            if used > MAX_VISITOR_BYTES:
-                raise DataError(
-                    f"your files would take {used / 1024**3:.1f} GiB; at most {MAX_VISITOR_BYTES / 1024**3:.0f} GiB fit here. "
-                    "Use fewer or shorter clips, or remove others first."
-                )
+            _require_room(home, 0)
         except BaseException:
             shutil.rmtree(into, ignore_errors=True)
             raise
 
-    def add(self, read: Callable[[Path], Dataset], check: Callable[[Workspace, Dataset], Workspace]) -> Self:
+    def add(self, read: Callable[[Path], Dataset], check: Callable[[Workspace, Dataset], Workspace], needs: int = 0) -> Self:
         """Adds the clips that `read(new folder)` lays out and reads, as `check` judges them together with the present ones.
 
-        All or nothing: an exception, or more clips than fit, leaves the clips as they were.
+        needs: as for `new_folder`. All or nothing: an exception, or more clips than fit, leaves the clips as they were.
         """
-        with self._changing, self.new_folder() as into:
+        with self._changing, self.new_folder(needs) as into:
             dataset = read(into)
             count = len(self.session.workspace.checks) + len(dataset.clips)
             if count > MAX_VISITOR_CLIPS:
                 raise DataError(f"that would make {count} clips; at most {MAX_VISITOR_CLIPS} fit here. Add fewer, or remove others first.")
             return self.change(lambda now: replace(now, workspace=check(now.workspace, dataset)))
+
+    def remove(self, clip: Clip) -> Self:
+        """Takes a clip away, and deletes its file where it is the visitor's own and no other clip's."""
+        with self._changing:
+            self.change(lambda now: replace(now, workspace=now.workspace.without(clip)))
+            home, others = self.session.folder, {check.clip.path for check in self.session.workspace.checks}
+            if home is not None and clip.path.is_relative_to(home) and clip.path not in others:
+                clip.path.unlink(missing_ok=True)
+            return self
+
+    def classifier_file(self, name: str) -> Path:
+        """Where to save the visitor's classifier. There is one such file: an earlier one is deleted."""
+        with self._changing:
+            folder = self._home() / "classifier"
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            return folder / name
 
     def clear(self) -> Self:
         """Forgets the clips and deletes the visitor's files."""
@@ -152,3 +181,48 @@ class Desk:
         """Gradio's delete callback: nobody comes back to this desk."""
         self.jobs.cancel()
         self.clear()
+
+    def _home(self) -> Path:
+        """The visitor's folder, made where there is none yet or no longer one."""
+        home = self.session.folder
+        if home is None or not home.is_dir():
+            home = Path(tempfile.mkdtemp(dir=self._root))
+            self.session = replace(self.session, folder=home)
+        return home
+
+
+def _require_room(home: Path, needs: int) -> None:
+    used = needs + sum(file.stat().st_size for file in home.rglob("*") if file.is_file())
+    if used > MAX_VISITOR_BYTES:
+        raise DataError(
+            f"your files would take {used / 1024**3:.1f} GiB; at most {MAX_VISITOR_BYTES / 1024**3:.0f} GiB fit here. "
+            "Use fewer or shorter clips, or remove others first."
+        )
+
+
+# ---- forgetting ------------------------------------------------------------------------------------------------------------
+
+
+def sweep(root: Path, keep_s: float) -> None:
+    """Deletes the visitors' folders in `root` that nobody has worked with for `keep_s` seconds.
+
+    Gradio's own delete callback isn't enough: it leaves out who comes after many others, and states that no handler ever returned.
+    """
+    for folder in root.iterdir():
+        with suppress(FileNotFoundError):  # its visitor was quicker
+            if time.time() - folder.stat().st_mtime > keep_s:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep_swept(root: Path, keep_s: float, every_s: float) -> None:
+    """Sweeps in the background for as long as `root` is there."""
+
+    def run() -> None:
+        while root.is_dir():
+            try:
+                sweep(root, keep_s)
+            except OSError:
+                log.exception("the visitors' folders couldn't be swept; trying again in %g s", every_s)
+            time.sleep(every_s)
+
+    threading.Thread(target=run, name="calm-sweeper", daemon=True).start()

@@ -31,12 +31,7 @@ LADDER_CAPTION = (
 )
 BUNDLE_CAPTION = (
     "The file holds what was learned and your class names, not your recordings. "
-    "Opened here or on another computer, it answers at once, with the same backbone."
-)
-HEADS_CAPTION = (
-    "The backbone hears with many small parts called attention heads, arranged in layers; each cell is one of them. "
-    "A bright cell tells this class from the others reliably, on clips it had not seen; a dark cell does no better than "
-    "guessing, and counts for little."
+    "Opened here or on another computer, it answers at once, with the same backbone on the same kind of device."
 )
 
 STATUS_WORDS = {
@@ -359,6 +354,18 @@ def vote_caption(best: pd.DataFrame, label: str) -> str:
 
 
 # ---- heads -----------------------------------------------------------------------------------------------------------------
+
+
+def heads_caption(current: Current | None) -> str:
+    judged = {
+        "leave_one_out": "on clips it had not seen",
+        "resubstitution": "on the clips it learned from, which flatters it",
+    }["leave_one_out" if current is None else current.learned.model.options.reliability]
+    return (
+        '<p class="calm-caption">The backbone hears with many small parts called attention heads, arranged in layers; each cell is one '
+        f"of them. A bright cell tells this class from the others reliably, {judged}; a dark cell does no better than guessing, and "
+        "counts for little.</p>"
+    )
 
 
 def which_heads(current: Current | None) -> str:

@@ -132,6 +132,31 @@ def test_formats_of_ffmpeg_without_the_program(tmp_path, monkeypatch, file, code
     assert path.suffix in AUDIO_SUFFIXES
 
 
+@pytest.mark.parametrize(("file", "codec"), [("a.m4a", "aac"), ("a.mkv", "pcm_s16le")])
+def test_eight_channels(tmp_path, file, codec):
+    with av.open(str(tmp_path / file), "w") as container:
+        stream = container.add_stream(codec, rate=RATE_HZ, layout="7.1")
+        frame = av.AudioFrame.from_ndarray(np.repeat(tone(), 8)[None], format="flt", layout="7.1")  # packed: planar crashes PyAV 18.1
+        frame.sample_rate = RATE_HZ
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    got = load(tmp_path / file, RATE_HZ)
+    assert got.source_channels == 8
+    assert got.seconds == pytest.approx(1.0, abs=0.1)
+    assert peak_hz(got.samples, RATE_HZ) == pytest.approx(TONE_HZ, abs=2)
+
+
+def test_a_flac_without_a_stated_length_is_read_to_its_end(tmp_path):
+    sf.write(tmp_path / "stated.flac", tone(), RATE_HZ)
+    head = bytearray((tmp_path / "stated.flac").read_bytes())
+    head[21] &= 0xF0  # STREAMINFO's total samples, 36 bits: 0 is "unknown", as streaming encoders write
+    head[22:26] = bytes(4)
+    (tmp_path / "streamed.flac").write_bytes(head)
+    got, stated = load(tmp_path / "streamed.flac", None), load(tmp_path / "stated.flac", None)
+    assert got.seconds == 1.0
+    assert got.content_id == stated.content_id
+
+
 def test_an_mp3_without_an_index_is_read_to_its_end(tmp_path):
     """Three seconds whose bit rate changes: libsndfile, and FFmpeg's header, guess the length from the first frames."""
     rng = np.random.default_rng(0)
@@ -236,6 +261,13 @@ def test_not_audio(tmp_path, content, reason, suffix):
     error = refusal(path)
     assert error.status is ClipStatus.UNREADABLE
     assert reason in str(error)
+
+
+def test_too_many_channels(tmp_path):
+    sf.write(tmp_path / "a.wav", np.repeat(tone()[:, None], 65, axis=1), RATE_HZ)
+    error = refusal(tmp_path / "a.wav")
+    assert (error.status, error.channels) == (ClipStatus.UNREADABLE, 65)
+    assert "65 channels; at most 64" in str(error)
 
 
 def test_missing_files_and_folders(tmp_path):

@@ -103,6 +103,16 @@ def test_predicting_only_bad_clips_is_an_error(capsys: pytest.CaptureFixture, cl
     assert "bad.wav" in err
 
 
+def test_what_cannot_work_is_said_before_the_work(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
+    for output in (tmp_path, tmp_path / "gone" / "m.safetensors"):
+        code, _, err = run(capsys, "fit", class_folders, "-o", output, "--backbone", "fake")
+        assert (code, "in a folder that exists" in err) == (1, True)
+    model = tmp_path / "m.safetensors"
+    run(capsys, "fit", class_folders, "-o", model, "--backbone", "fake")
+    code, _, err = run(capsys, "predict", model, class_folders, "--backbone", "pocket")
+    assert (code, "was learned with the backbone 'fake'" in err) == (1, True)
+
+
 def test_wrong_usage_exits_with_2() -> None:
     for arguments in ([], ["fit"], ["evaluate", "x", "--shots", "many"], ["backbones", "--backbone", "nope"]):
         with pytest.raises(SystemExit) as stop:

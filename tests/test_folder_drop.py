@@ -114,8 +114,14 @@ def test_place_copies_where_links_are_refused(uploads: Path, tmp_path: Path, mon
     assert lay_out(uploads, tmp_path / "in", ("one", "owl/03.wav")) == {"owl/03.wav": b"one"}
 
 
+def test_an_upload_that_is_gone_is_a_sentence(uploads: Path, tmp_path: Path) -> None:
+    (uploads / "one" / "03.wav").unlink()
+    with pytest.raises(DataError, match=r"'owl/03\.wav' is no longer on this server"):
+        lay_out(uploads, tmp_path / "in", ("one", "owl/03.wav"))
+
+
 def test_the_zone_offers_the_upload_event_and_its_options() -> None:
     zone = folder_drop(suffixes=[".wav"], max_files=5, elem_id="folders")
-    assert zone.props == {"suffixes": [".wav", ".csv"], "max_files": 5}
+    assert zone.props == {"suffixes": [".wav"], "max_files": 5}
     assert callable(zone.upload)
     assert "webkitdirectory" in zone.html_template

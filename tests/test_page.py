@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 import app
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.studio import ClipPrediction, Learned, Studio
+from calm_ui.intake import EXAMPLE_MODEL
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -98,12 +99,20 @@ def query(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, WatchedStudio]]:
+def visitors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server keeps what visitors add."""
+    return tmp_path_factory.mktemp("visitors")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, visitors: Path) -> Iterator[tuple[str, WatchedStudio]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CALM_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
         studio = WatchedStudio()
-        demo = app.build_demo(studio, backbone="fake")
+        with patch.context() as building:
+            building.setattr("tempfile.tempdir", str(visitors))
+            demo = app.build_demo(studio, backbone="fake")
         _, url, _ = app.launch(demo, server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
         yield url, studio
         studio.fake.gate.set()
@@ -199,7 +208,7 @@ def test_from_a_zip_to_an_answer_with_its_reasons(
     expect(rows.filter(has_text="broken.wav").first).to_contain_text("no answer")
     answer = next(row for row in studio.predicted[-1] if not row.error)
     (shown,) = values(page, "predict-heatmap")
-    np.testing.assert_allclose(shown, answer.contributions[:, :, model.class_names.index("tone")], rtol=6e-3, atol=1e-6)
+    np.testing.assert_allclose(shown, answer.evidence[:, :, model.class_names.index("tone")], rtol=6e-3, atol=1e-6)
 
     page.set_viewport_size({"width": 390, "height": 844})
     for name in ("Clips", "Learn", "Predict", "Heads"):
@@ -226,6 +235,33 @@ def test_a_correction_learns_again_and_answers_again(page: Page, archive: Path, 
     expect(page.locator("#predict-bars")).to_contain_text("beep")
     tab(page, "Clips")
     expect(page.locator("#clips-classes")).to_contain_text("beep 1 clip")
+
+
+def test_starting_over_takes_the_answers_too(page: Page, archive: Path, query: Path) -> None:
+    add_zip(page, archive)
+    learn(page)
+    tab(page, "Predict")
+    page.locator("#predict-files input[type=file]").set_input_files(query)
+    expect(page.locator("#predict-files")).to_contain_text("query")
+    page.locator("#predict-button").click()
+    expect(page.locator("#predict-correct")).to_be_visible()
+    tab(page, "Clips")
+    page.locator("#clips-clear").click()
+    expect(page.locator("#clips-progress")).to_contain_text("are removed; temporary copies")
+    tab(page, "Predict")
+    expect(page.locator("#predict-empty")).to_be_visible()
+    expect(page.locator("#predict-correct")).to_be_hidden()
+
+
+def test_looking_at_the_page_leaves_no_files(page: Page, visitors: Path) -> None:
+    (root,) = visitors.iterdir()
+    before = set(root.iterdir())
+    page.reload()
+    tab(page, "Learn")
+    with page.expect_download() as download:  # the example classifier, as it is installed
+        page.locator("#learn-download").click()
+    assert download.value.suggested_filename == EXAMPLE_MODEL.name
+    assert set(root.iterdir()) <= before
 
 
 def test_cancel_says_what_is_kept(page: Page, served: tuple[str, WatchedStudio], archive: Path) -> None:

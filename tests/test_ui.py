@@ -1,7 +1,10 @@
 """The page's own machinery without a browser: jobs and their cancel, message boxes, a visitor's desk, and what the page says."""
 
 import copy
+import os
 import threading
+import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,13 +13,19 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from calm_core.audio import AUDIO_SUFFIXES
+from calm_core.backbones import offered
+from calm_core.dataset import Dataset, read_folder
 from calm_core.errors import Cancelled, DataError
-from calm_core.studio import Studio
+from calm_core.options import FitOptions
+from calm_core.studio import Learned, Studio
 from calm_ui import words
-from calm_ui.intake import from_class, from_files
+from calm_ui.header import choices
+from calm_ui.intake import bytes_needed, from_class, from_files
 from calm_ui.jobs import Job, Slot, Step
 from calm_ui.messages import told
-from calm_ui.session import MAX_VISITOR_CLIPS, Desk
+from calm_ui.page import AUDIO_TYPES
+from calm_ui.session import MAX_VISITOR_CLIPS, Current, Desk, sweep
 
 
 def wav(path: Path, hz: float) -> Path:
@@ -185,6 +194,70 @@ def test_a_desk_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         Desk(tmp_path).add(lambda into: from_class("owl", [wav(tmp_path / "a.wav", 300)], None, into), Studio().add)
 
 
+def clips_of(tmp_path: Path, desk: Desk, *hz: float) -> list[Path]:
+    """Adds a clip of 'owl' per frequency; returns where they lie."""
+    given = [wav(tmp_path / f"{f:g}.wav", f) for f in hz]
+    desk.add(lambda into: from_class("owl", given, None, into), Studio().add)
+    return [check.clip.path for check in desk.session.workspace.checks]
+
+
+def test_a_sweep_deletes_whom_nobody_has_seen_for_long(tmp_path: Path) -> None:
+    root = tmp_path / "visitors"
+    root.mkdir()
+    gone, here = Desk(root), Desk(root)
+    for desk in (gone, here):
+        clips_of(tmp_path, desk, 300)
+    hours = 3600
+    for desk in (gone, here):
+        os.utime(desk.session.folder, (time.time() - 5 * hours,) * 2)
+    here.touched()  # a step of the visitor's
+    sweep(root, 4 * hours)
+    assert list(root.iterdir()) == [here.session.folder]
+    clips_of(tmp_path, gone, 500)  # who comes back all the same can go on
+    assert [check.usable for check in gone.session.workspace.checks] == [False, True]
+
+
+def test_removing_a_clip_deletes_its_file(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    first, second = clips_of(tmp_path, desk, 300, 700)
+    desk.remove(desk.session.workspace.checks[0].clip)
+    assert [check.clip.path for check in desk.session.workspace.checks] == [second]
+    assert (first.exists(), second.exists()) == (False, True)
+
+
+def test_removing_a_clip_spares_files_that_are_not_the_visitors(tmp_path: Path) -> None:
+    mine = wav(tmp_path / "examples" / "owl" / "a.wav", 300)
+    desk = Desk(tmp_path)
+    clips_of(tmp_path, desk, 700)
+    desk.add(lambda _: read_folder(mine.parents[1]), Studio().add)
+    desk.remove(desk.session.workspace.checks[-1].clip)
+    assert mine.exists()
+
+
+def test_a_zip_that_does_not_fit_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calm_ui.session.MAX_VISITOR_BYTES", 20_000)
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("owl/a.wav", bytes(30_000))
+        file.writestr("owl/notes.txt", bytes(50_000))  # stays packed, so it doesn't count
+        file.writestr("__MACOSX/owl/._a.wav", bytes(100))
+    assert bytes_needed([archive]) == 30_000
+
+    def read(_into: Path) -> Dataset:
+        raise AssertionError("unpacked")
+
+    with pytest.raises(DataError, match="remove others first"):
+        Desk(tmp_path).add(read, Studio().add, bytes_needed([archive]))
+
+
+def test_a_visitor_has_one_classifier_file(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    first = desk.classifier_file("calm_bat.safetensors")
+    first.write_bytes(b"1")
+    assert desk.classifier_file("calm_owl.safetensors").parent == first.parent
+    assert not first.exists()
+
+
 def test_gradio_sees_a_touched_desk_as_changed(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     before = hash(desk)
@@ -214,3 +287,26 @@ def test_names_are_escaped_in_html(tmp_path: Path) -> None:
     assert "&lt;img" in words.chips(desk.session.workspace)
     assert "<img" not in words.clip_title(desk.session.workspace.checks[0])
     assert "<img" not in words.bullets(desk.session.workspace.advice)
+
+
+@pytest.mark.parametrize(("reliability", "said"), [("leave_one_out", "had not seen"), ("resubstitution", "it learned from")])
+def test_the_heads_caption_says_which_clips_judged_them(reliability: str, said: str) -> None:
+    class Model:
+        options = FitOptions(auto=False, reliability=reliability)
+
+    current = Current(Learned(Model()), "clips")
+    assert said in words.heads_caption(current)
+    assert "had not seen" in words.heads_caption(None)
+
+
+# ---- what is offered ----
+
+
+def test_a_server_without_a_gpu_offers_no_big_backbone() -> None:
+    assert [row.id for row in choices("pocket", "cpu")] == ["pocket"]
+    assert choices("pocket", "cuda") == offered()
+    assert [row.id for row in choices("fake", "cpu")] == ["pocket", "fake"]
+
+
+def test_every_kind_of_audio_that_can_be_read_can_be_chosen() -> None:
+    assert set(AUDIO_TYPES) >= AUDIO_SUFFIXES

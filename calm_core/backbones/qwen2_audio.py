@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
+from transformers.utils.logging import disable_progress_bar
 
 from ..errors import BackboneError
 from ..hooks import capture_heads
@@ -47,6 +48,8 @@ class Qwen2AudioBackbone:
     ) -> Qwen2AudioBackbone:
         """Loads from a folder, or from the hub at a pinned revision. Raises BackboneError with what to do where that fails."""
         where = {"local_files_only": True} if download is None else {"revision": download}
+        if download is None:
+            disable_progress_bar()  # of a load that takes milliseconds
         try:
             processor = AutoProcessor.from_pretrained(source, trust_remote_code=False, **where)
             model = Qwen2AudioForConditionalGeneration.from_pretrained(
