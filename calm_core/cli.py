@@ -154,7 +154,7 @@ def _predict(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
             print(f"not predicted: {p.error}", file=sys.stderr)
         else:
             row["scores"] = dict(zip(model.class_names, p.scores.tolist(), strict=True))
-            sure = "not calibrated" if p.confidence is None else f"{p.confidence:.0%}"
+            sure = "not calibrated" if p.confidence is None else f"{100 * p.confidence:.0f} %"
             lines.append(f"{p.name}\t{p.label}\t{sure}")
         rows.append(row)
     if found and not lines:
