@@ -52,11 +52,11 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE) -
             page = Page(studio or Studio(), choice, desk, current, answers, tabs)
             follow_status(status, page, demo)
             with gr.Tab("Clips", id="clips"):
-                build_clips(page, demo)
+                clear = build_clips(page, demo)
             with gr.Tab("Learn", id="learn"):
                 learn = build_learn(page, demo)
             with gr.Tab("Predict", id="predict"):
-                build_predict(page, learn, demo)
+                build_predict(page, learn, clear, demo)
             with gr.Tab("Heads", id="heads"):
                 build_heads(page, demo)
         tabs.change(None, js=FIT_PLOTS)
@@ -93,7 +93,13 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # an ordinary exit, so that the visitors' files are deleted
-    launch(build_demo(), server_name=arguments.host, server_port=arguments.port, share=arguments.share)
+    try:
+        launch(build_demo(), server_name=arguments.host, server_port=arguments.port, share=arguments.share)
+    except OSError as error:
+        if "empty port" not in str(error):  # Gradio's words for a port that is taken
+            raise
+        where = "every port from 7860 on" if arguments.port is None else f"port {arguments.port}"
+        sys.exit(f"CALM Studio can't start: {where} is in use on {arguments.host}. Stop what uses it, or choose another with --port.")
 
 
 if __name__ == "__main__":

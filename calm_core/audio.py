@@ -287,7 +287,6 @@ def _check(samples: NDArray[np.float32], stream: _Stream, who: str) -> None:
     rms = float(samples.std(dtype=np.float64))  # about the mean: a recorder's constant offset is no sound
     dbfs = 20 * math.log10(rms) if rms > 0 else -math.inf
     if dbfs < SILENCE_DBFS:
-        message = (
-            f"{who} is silent: its level is {dbfs:.1f} dBFS, at least {SILENCE_DBFS:g} dBFS is needed. Record it again, nearer or louder."
-        )
+        level = f"its level is {dbfs:.1f} dBFS, at least {SILENCE_DBFS:g} dBFS is needed" if rms > 0 else "it holds no sound at all"
+        message = f"{who} is silent: {level}. Record it again, nearer or louder."
         raise stream.error(message, ClipStatus.SILENT, seconds)

@@ -26,6 +26,7 @@ from .errors import DataError
 
 MAX_HEADER_CHARS = 65_536  # of a table's first line: a stray file called .csv may be one endless line
 IMBALANCE_RATIO = 4  # largest class to smallest, in clips
+MAX_CLASS_NAME_CHARS = 60  # longer ones burst every table and figure
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
 ARCHIVE_SUFFIXES = frozenset({".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz"})
@@ -118,7 +119,7 @@ def read_folder(root: Path) -> Dataset:
 
     A root that holds a single folder and no audio is unwrapped, again and again, for a ZIP of a folder looks so. The exception is
     a folder with clips lying in it and fewer than two class folders beside them: that is one class. Class names are NFC-normalised
-    and stripped. Raises DataError if there is no labelled clip.
+    and stripped. Raises DataError if there is no labelled clip, and for a class name that is too long.
     """
     if not root.is_dir():
         raise DataError(f"{root.name!r} isn't a folder; choose a folder of clips. {_HOW_TO}")
@@ -131,7 +132,7 @@ def read_csv(csv_path: Path, root: Path | None = None) -> Dataset:
     The file column may also be called filename, file or path, the label column class or category; a column fold is kept. UTF-8, with
     or without a byte-order mark; comma, semicolon or tab. File names are relative to `root`, by default the table's folder. A row
     without a label, or whose file isn't there, is ignored with a reason that names it. Raises DataError for a table without these
-    columns, for a file name that leads out of `root`, and if no row gives a clip.
+    columns, for a file name that leads out of `root`, for a class name that is too long, and if no row gives a clip.
     """
     root = csv_path.parent if root is None else root
     clips, ignored = _read_rows(csv_path, root, root)
@@ -170,6 +171,15 @@ def read_zip(zip_path: Path, into: Path) -> Dataset:
 def zip_bytes(zip_path: Path) -> int:
     """The room that `read_zip` needs for what it unpacks. Raises DataError for a file that isn't a whole ZIP."""
     return unpacked_bytes(zip_path, _why_packed)
+
+
+def require_class_name(label: str) -> None:
+    """Raises DataError for a name that is too long to be shown."""
+    if len(label) > MAX_CLASS_NAME_CHARS:
+        raise DataError(
+            f"the class name '{label[:MAX_CLASS_NAME_CHARS]}…' has {len(label)} characters; at most {MAX_CLASS_NAME_CHARS} are allowed. "
+            "Shorten it."
+        )
 
 
 # ---- checking --------------------------------------------------------------------------------------------------------------
@@ -214,7 +224,9 @@ def advice(checks: Sequence[ClipCheck]) -> tuple[str, ...]:
         by_case[name.casefold()].append(name)
     lines += [f"{' and '.join(map(repr, same))} differ only in capitals: is it one class?" for same in by_case.values() if len(same) > 1]
     if names and not any(BACKGROUND_WORDS & set(re.findall(r"[^\W_]+", name.casefold())) for name in names):
-        lines.append("No class is called 'background' or 'other': clips of what else is heard there teach the classifier to say so.")
+        lines.append(
+            "Tip: add a class 'background' with clips of nothing in particular, so that the classifier can tell your sounds from the rest."
+        )
     return tuple(lines)
 
 
@@ -403,12 +415,17 @@ def _why_packed(path: PurePosixPath) -> str:
 
 
 def _first_ignored(ignored: Sequence[Ignored]) -> str:
-    return f" {len(ignored)} entries were ignored, the first is {ignored[0][0]!r}: {ignored[0][1]}." if ignored else ""
+    if not ignored:
+        return ""
+    many = "1 entry was ignored:" if len(ignored) == 1 else f"{len(ignored)} entries were ignored, the first is"
+    return f" {many} {ignored[0][0]!r}: {ignored[0][1]}."
 
 
 def _dataset(clips: Sequence[Clip], ignored: Sequence[Ignored], what: str) -> Dataset:
     if not clips:
         raise DataError(f"{what!r} holds no labelled clip.{_first_ignored(ignored)} {_HOW_TO}")
+    for label in {clip.label for clip in clips if clip.label is not None}:
+        require_class_name(label)
     return Dataset(tuple(clips), tuple(ignored))
 
 

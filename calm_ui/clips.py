@@ -13,15 +13,15 @@ from calm_core.dataset import TABLE_SUFFIXES, Clip, Dataset
 from calm_core.errors import CalmError
 
 from . import intake, words
-from .folder_drop import folder_drop
+from .folder_drop import FORGET_DROP, folder_drop
 from .jobs import Cancel, Job, Progress
 from .messages import told
 from .page import AT_ONCE, AUDIO_TYPES, LIGHT, VIEW, Page, picture
 from .session import KEEP_HOURS, Desk
 
 
-def build_clips(page: Page, demo: gr.Blocks) -> None:
-    """Builds the tab inside the current context."""
+def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
+    """Builds the tab inside the current context; returns the button that starts over, for other tabs to listen to."""
     desk = page.desk
     with gr.Row():
         with gr.Column(min_width=320):
@@ -88,7 +88,7 @@ def build_clips(page: Page, demo: gr.Blocks) -> None:
                 for step in job:
                     desk.seen()
                     yield gr.skip(), words.progress(words.checking_text(step))
-                yield job.result().touched(), words.progress(words.added(before, desk.session.workspace))
+                yield job.result().touched(), words.progress(words.added(before, desk.session.workspace, desk.session.repeated))
         except CalmError as error:
             yield gr.skip(), words.ended(error)
             raise
@@ -155,4 +155,6 @@ def build_clips(page: Page, demo: gr.Blocks) -> None:
     hide = {"fn": lambda: gr.update(visible=False), "inputs": None, "outputs": detail} | LIGHT
     remove.click(remove_clip, [desk, chosen], outputs, **LIGHT).success(**hide)
     clear.click(start_over, desk, [*outputs, page.answers], **LIGHT).then(**hide)
+    clear.click(lambda: (None, None), None, [one, microphone], js=FORGET_DROP, **AT_ONCE)
     go_on.click(lambda: gr.update(selected="learn"), None, page.tabs, **AT_ONCE)
+    return clear

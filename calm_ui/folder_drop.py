@@ -56,6 +56,11 @@ _CSS = """
 [aria-busy="true"] .pick { opacity: 0.5; cursor: progress; }
 """
 
+# What the zone said about the last drop is no longer true once its clips are removed. Takes and returns nothing.
+FORGET_DROP = (
+    "() => { for (const old of document.querySelectorAll('.folder-drop .status, .folder-drop .failed')) old.replaceChildren(); return []; }"
+)
+
 _JS = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
 

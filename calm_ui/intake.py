@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-from calm_core.dataset import Clip, Dataset, read_folder, read_unlabelled, read_zip, zip_bytes
+from calm_core.dataset import TABLE_SUFFIXES, Clip, Dataset, read_csv, read_folder, read_unlabelled, read_zip, require_class_name, zip_bytes
 from calm_core.errors import DataError
 
 from .folder_drop import ReceivedFile, ReceivedFolder, place, received_files
@@ -34,8 +34,25 @@ def from_files(paths: Sequence[Path], into: Path) -> Dataset:
     parts = [read_zip(path, into / f"zip{i}") for i, path in enumerate(paths) if path.suffix.lower() == ".zip"]
     loose = [path for path in paths if path.suffix.lower() != ".zip"]
     if loose:
-        parts.append(read_folder(keep(loose, into / "loose")))
+        parts.append(_loose(loose, into / "these files"))  # its name may stand in a sentence
     return Dataset(tuple(clip for part in parts for clip in part.clips), tuple(entry for part in parts for entry in part.ignored))
+
+
+def _loose(paths: Sequence[Path], into: Path) -> Dataset:
+    """Audio files with the table that gives their classes."""
+    tables = [path.name for path in paths if path.suffix.lower() in TABLE_SUFFIXES]
+    if not tables:
+        one = f"{paths[0].name!r} comes" if len(paths) == 1 else f"these {len(paths)} clips come"
+        raise DataError(
+            f"{one} without a class: choose the table (file_name,label) together with the clips, or add them below, one class at a time."
+        )
+    folder = keep(paths, into)
+    if len(tables) > 1:
+        return read_folder(folder)
+    found = read_csv(folder / tables[0])
+    used = {folder / tables[0], *(clip.path for clip in found.clips)}
+    aside = [(file.name, f"not listed with a label in {tables[0]}") for file in sorted(folder.iterdir()) if file not in used]
+    return Dataset(found.clips, (*found.ignored, *aside))
 
 
 def bytes_needed(paths: Sequence[Path]) -> int:
@@ -48,6 +65,7 @@ def from_class(label: str | None, paths: Sequence[Path], recording: Path | None,
     label = (label or "").strip()
     if not label:
         raise DataError("the class has no name: write what is heard in these clips, for example 'owl'.")
+    require_class_name(label)
     if not paths and recording is None:
         raise DataError(f"there is no clip of {label!r} yet: choose files or record one, then add.")
     found = read_unlabelled([keep(paths, into, recording)])

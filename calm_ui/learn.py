@@ -12,6 +12,7 @@ import pandas as pd
 
 from calm_core import figures
 from calm_core.classifier import CalmClassifier
+from calm_core.errors import BundleError
 from calm_core.options import NEUTRAL_PROMPT, ExtractOptions, FitOptions
 from calm_core.studio import Learned, Workspace
 
@@ -53,6 +54,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
         cancel = gr.Button("Cancel", visible=False, scale=1, elem_id="learn-cancel")
     hint = gr.HTML(words.notice(words.learn_hint(Workspace())), elem_id="learn-hint")
     status = gr.HTML(elem_id="learn-progress", elem_classes="calm-progress")
+    go_on = gr.Button("Go on to Predict", visible=False, elem_id="learn-next")
     settings = _build_settings()
     nothing = gr.HTML(
         words.notice("No classifier yet. When it has learned, its accuracy and its mix-ups show here.", "empty"), elem_id="learn-empty"
@@ -69,10 +71,20 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
                 mixups = gr.Plot(show_label=False, elem_id="learn-confusion")
         with gr.Accordion("The same as tables", open=False, elem_id="learn-tables"):
             class_table = gr.Dataframe(
-                headers=words.CLASS_HEADERS, interactive=False, wrap=True, label="Classes", elem_id="learn-class-table"
+                headers=words.CLASS_HEADERS,
+                interactive=False,
+                wrap=True,
+                column_widths=["110px", "112px", "98px", "140px", "190px"],
+                label="Classes",
+                elem_id="learn-class-table",
             )
             ladder_table = gr.Dataframe(
-                headers=words.LADDER_HEADERS, interactive=False, wrap=True, label="Methods", elem_id="learn-ladder-table"
+                headers=words.LADDER_HEADERS,
+                interactive=False,
+                wrap=True,
+                column_widths=["180px", "98px", "140px"],
+                label="Methods",
+                elem_id="learn-ladder-table",
             )
         with gr.Accordion("Is it better than simpler methods?", open=False, elem_id="learn-ladder-box"):
             gr.HTML(f'<p class="calm-caption">{words.LADDER_CAPTION}</p>')
@@ -116,7 +128,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
 
     def show(current: Current | None) -> list[Any]:
         if current is None:
-            return [gr.update(visible=True), gr.update(visible=False), *[gr.skip()] * 7, gr.update(visible=False)]
+            return [gr.update(visible=True), gr.update(visible=False), *[gr.skip()] * 7, gr.update(visible=False), gr.update(visible=False)]
         learned = current.learned
         return [
             gr.update(visible=False),
@@ -129,11 +141,12 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
             gr.update(value=words.ladder_rows(learned), visible=bool(learned.ladder)),
             _ladder_figure(learned),
             gr.update(value=current.file, visible=True) if current.file and current.file.is_file() else gr.update(visible=False),
+            gr.update(visible=current.source != "example"),
         ]
 
     @told
     def open_file(path: str) -> Current:
-        return Current(Learned(CalmClassifier.load(path)), "file", Path(path))
+        return saved(Path(path))
 
     inputs = [desk, page.backbone, *settings]
     asked = button.click(announce, desk, [button, cancel, status], **AT_ONCE)
@@ -143,10 +156,22 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     gr.on([demo.load, desk.change, current.change, page.backbone.change], controls, followed, enabled, **VIEW)
     done.then(controls, followed, enabled, **LIGHT)
     cancel.click(stop, desk, cancel, **AT_ONCE)
-    shown = [nothing, result, headline, warnings, by_class, mixups, class_table, ladder_table, ladder, download]
+    shown = [nothing, result, headline, warnings, by_class, mixups, class_table, ladder_table, ladder, download, go_on]
     gr.on([demo.load, current.change], show, current, shown, **VIEW)
     upload.upload(open_file, upload, current, **LIGHT).success(lambda: words.progress("The classifier is loaded."), None, status, **AT_ONCE)
+    go_on.click(lambda: gr.update(selected="predict"), None, page.tabs, **AT_ONCE)
     return LearnTab(learn, settings)
+
+
+def saved(path: Path) -> Current:
+    """A classifier from a file. Raises BundleError for what is none, and for one that can't be asked about audio."""
+    model = CalmClassifier.load(path)
+    if model.origin is None:
+        raise BundleError(
+            f"{path.name!r} doesn't say which backbone its vectors are from, so it can't be asked about audio; "
+            "open a classifier that was learned from clips."
+        )
+    return Current(Learned(model), "file", path)
 
 
 def _build_settings() -> tuple[gr.components.Component, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import gradio as gr
 from calm_core import figures
 from calm_core.dataset import Clip, Dataset
 from calm_core.errors import BundleError, DataError
+from calm_core.studio import Workspace
 
 from . import intake, words
 from .jobs import Cancel, Progress
@@ -25,8 +27,8 @@ Predicting = Iterator[tuple[Any, Any, str]]
 TOP_HEADS = 3
 
 
-def build_predict(page: Page, tab: LearnTab, demo: gr.Blocks) -> None:
-    """Builds the tab inside the current context."""
+def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) -> None:
+    """Builds the tab inside the current context; clear: the button that starts over."""
     desk, current, answers = page.desk, page.current, page.answers
     model = gr.HTML(elem_id="predict-model")
     notice = gr.HTML(elem_id="predict-notice")
@@ -48,7 +50,7 @@ def build_predict(page: Page, tab: LearnTab, demo: gr.Blocks) -> None:
             interactive=False,
             wrap=True,
             max_height=320,
-            column_widths=["44px", "170px", "130px", "125px", "170px", "560px"],
+            column_widths=["34px", "100px", "84px", "108px", "150px", "660px"],
             label="Answers; choose a row to see its reasons",
             elem_id="predict-table",
         )
@@ -73,7 +75,8 @@ def build_predict(page: Page, tab: LearnTab, demo: gr.Blocks) -> None:
                 elem_id="predict-right-class",
             )
             correct = gr.Button("Correct and learn again", elem_id="predict-correct")
-    chosen = gr.State(0)
+        remark = gr.HTML(elem_id="predict-corrected", elem_classes="calm-caption")
+    chosen, corrected = gr.State(0), gr.State("")
 
     def announce(desk: Desk) -> list[Any]:
         desk.jobs.announce()
@@ -118,26 +121,39 @@ def build_predict(page: Page, tab: LearnTab, demo: gr.Blocks) -> None:
         yield from predicting(desk, current, backbone, old, lambda _: intake.example_queries())
 
     @told
-    def predict_again(desk: Desk, current: Current | None, backbone: str, old: Answers) -> Predicting:
+    def predict_again(desk: Desk, current: Current | None, backbone: str, old: Answers, number: int, label: str) -> Predicting:
         clips = tuple(Clip(row.path, row.name, None) for row in old.rows)
-        yield from predicting(desk, current, backbone, old, lambda _: Dataset(clips, old.ignored), old.folder)
+        for found in predicting(desk, current, backbone, old, lambda _: Dataset(clips, old.ignored), old.folder):
+            answers = replace(found[1], chosen=number, corrected=label) if isinstance(found[1], Answers) else found[1]
+            yield found[0], answers, found[2]
 
     @told
-    def add_correction(desk: Desk, answers: Answers, number: int, label: str | None) -> Iterator[tuple[Desk, str]]:
-        path = answers.rows[number].path
-        desk.add(lambda into: intake.from_class(label, [path], None, into), page.studio.add)
-        added = desk.session.workspace.checks[-1]
-        yield desk.touched(), words.progress(f"added {added.clip.name}")
-        if not added.usable:
-            raise DataError(f"{added.reason} Remove what is wrong in the tab Clips, then learn again.")
+    def add_correction(desk: Desk, current: Current | None, answers: Answers, number: int, label: str | None) -> tuple[Desk, str, str]:
+        row = answers.rows[number]
+        if why := words.no_correction(current, desk.session.workspace, row):
+            raise DataError(why)
 
-    def controls(desk: Desk, current: Current | None, backbone: str, answers: Answers | None) -> list[Any]:
+        def check(old: Workspace, new: Dataset) -> Workspace:
+            after = page.studio.add(old, new)
+            if not (added := after.checks[-1]).usable:
+                raise DataError(f"{added.reason} Change it in the tab Clips, then learn again.")
+            return after
+
+        desk.add(lambda into: intake.from_class(label, [row.path], None, into), check)
+        name = str(desk.session.workspace.checks[-1].clip.label)
+        return desk.touched(), words.progress(f"added as '{name}'"), name
+
+    def controls(desk: Desk, current: Current | None, backbone: str, answers: Answers | None, number: int) -> list[Any]:
         why, busy = words.wrong_backbone(current, backbone), desk.jobs.busy
         ready = current is not None and not why and not busy
+        some = answers is not None and number < len(answers.rows)
+        never = words.no_correction(current, desk.session.workspace, answers.rows[number]) if answers and some else ""
         return [
             *[gr.update(interactive=ready)] * 2,
-            gr.update(interactive=not busy),
+            gr.update(interactive=some and not never and not busy),
             gr.update(visible=busy),
+            gr.update(interactive=some and not never),
+            words.esc(never or (words.corrected(answers, number) if answers else "")),
             words.asked(current),
             words.notice(why or words.stale(current, desk.session.workspace), "warning"),
             words.notice(words.older(answers, current), "warning"),
@@ -146,7 +162,7 @@ def build_predict(page: Page, tab: LearnTab, demo: gr.Blocks) -> None:
     def show(answers: Answers | None) -> list[Any]:
         if answers is None:
             return [gr.update(visible=True), gr.update(visible=False), *[gr.skip()] * 3]
-        first = next((i for i, row in enumerate(answers.rows) if not row.error), 0)
+        first = answers.chosen if answers.chosen is not None else next((i for i, row in enumerate(answers.rows) if not row.error), 0)
         table = words.prediction_rows(answers.rows, answers.class_names)
         return [gr.update(visible=False), gr.update(visible=True), table, words.bullets(words.ignored(answers.ignored)), first]
 
@@ -184,15 +200,16 @@ def build_predict(page: Page, tab: LearnTab, demo: gr.Blocks) -> None:
     for pressed, handler, more in ((button, predict, [files, microphone]), (examples, predict_examples, [])):
         asked = pressed.click(announce, desk, [*buttons, status], **AT_ONCE)
         runs.append(asked.then(handler, [*inputs, *more], compute, **COMPUTE))
-    added = correct.click(add_correction, [desk, answers, chosen, right], [desk, status], **LIGHT)
+    added = correct.click(add_correction, [desk, current, answers, chosen, right], [desk, status, corrected], **LIGHT)
     asked = added.success(announce, desk, [*buttons, status], **AT_ONCE)
     runs.append(asked.success(tab.learn, [desk, page.backbone, *tab.settings], [desk, current, status], **COMPUTE))
-    runs.append(runs[-1].success(predict_again, inputs, compute, **COMPUTE))
-    enabled = [*buttons, model, notice, older]
+    runs.append(runs[-1].success(predict_again, [*inputs, chosen, corrected], compute, **COMPUTE))
+    enabled = [*buttons, right, remark, model, notice, older]
     for run in runs:
-        run.then(controls, inputs, enabled, **LIGHT)
-    followed = [demo.load, desk.change, current.change, answers.change, page.backbone.change]
-    gr.on(followed, controls, inputs, enabled, **VIEW)
+        run.then(controls, [*inputs, chosen], enabled, **LIGHT)
+    followed = [demo.load, desk.change, current.change, answers.change, chosen.change, page.backbone.change]
+    gr.on(followed, controls, [*inputs, chosen], enabled, **VIEW)
+    clear.click(lambda: (None, None), None, [files, microphone], **AT_ONCE)
     cancel.click(stop, desk, cancel, **AT_ONCE)
 
     details = [sentence, player, spectrum, bars, which, votes, caption]

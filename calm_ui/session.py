@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from calm_core.dataset import Clip, Dataset
+from calm_core.dataset import Clip, ClipCheck, Dataset
 from calm_core.errors import DataError
 from calm_core.studio import ClipPrediction, Learned, Workspace
 
@@ -33,11 +33,15 @@ MAX_VISITOR_CLIPS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A visitor's clips and the seconds that models have computed for them; folder: where their files lie, None before the first."""
+    """A visitor's clips and the seconds that models have computed for them.
+
+    folder: where their files lie, None before the first; repeated: how many clips of the latest addition were already here.
+    """
 
     folder: Path | None = None
     workspace: Workspace = field(default_factory=Workspace)
     compute_s: float = 0.0
+    repeated: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,13 +69,16 @@ class Current:
 class Answers:
     """Predictions, and the classifier that made them: it stays theirs when another one is learned.
 
-    ignored: files that are no clips, and why; folder: where the clips lie, None where they are the program's own.
+    ignored: files that are no clips, and why; folder: where the clips lie, None where they are the program's own; chosen: the row to
+    show first, None for the first that was predicted; corrected: the class under which that row was added to the clips.
     """
 
     by: Current
     rows: tuple[ClipPrediction, ...]
     ignored: tuple[tuple[str, str], ...] = ()
     folder: Path | None = None
+    chosen: int | None = None
+    corrected: str = ""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -143,14 +150,20 @@ class Desk:
     def add(self, read: Callable[[Path], Dataset], check: Callable[[Workspace, Dataset], Workspace], needs: int = 0) -> Self:
         """Adds the clips that `read(new folder)` lays out and reads, as `check` judges them together with the present ones.
 
-        needs: as for `new_folder`. All or nothing: an exception, or more clips than fit, leaves the clips as they were.
+        A clip that is already here in the same class is not added again. needs: as for `new_folder`. All or nothing: an exception,
+        or more clips than fit, leaves the clips as they were.
         """
         with self._changing, self.new_folder(needs) as into:
             dataset = read(into)
             count = len(self.session.workspace.checks) + len(dataset.clips)
             if count > MAX_VISITOR_CLIPS:
                 raise DataError(f"that would make {count} clips; at most {MAX_VISITOR_CLIPS} fit here. Add fewer, or remove others first.")
-            return self.change(lambda now: replace(now, workspace=check(now.workspace, dataset)))
+            old = len(self.session.workspace.checks)
+            after, repeats = _without_repeats(check(self.session.workspace, dataset), old)
+            own = {repeat.clip.path for repeat in repeats if repeat.clip.path.is_relative_to(into)}
+            for path in own - {kept.clip.path for kept in after.checks}:
+                path.unlink(missing_ok=True)
+            return self.change(lambda now: replace(now, workspace=after, repeated=len(repeats)))
 
     def remove(self, clip: Clip) -> Self:
         """Takes a clip away, and deletes its file where it is the visitor's own and no other clip's."""
@@ -189,6 +202,22 @@ class Desk:
             home = Path(tempfile.mkdtemp(dir=self._root))
             self.session = replace(self.session, folder=home)
         return home
+
+
+def _without_repeats(workspace: Workspace, old: int) -> tuple[Workspace, tuple[ClipCheck, ...]]:
+    """The workspace without those of its clips after the first `old` that repeat one of these in the same class, and the repeats.
+
+    The other judgements stay right: a repeat says nothing about its audio that the clip before it doesn't say.
+    """
+
+    def identity(check: ClipCheck) -> tuple[str | None, str]:
+        return check.clip.label, check.content_id or f"{check.clip.name}: {check.reason}"  # what can't be decoded has no content id
+
+    here = {identity(check) for check in workspace.checks[:old]}
+    new = workspace.checks[old:]
+    kept = (*workspace.checks[:old], *(check for check in new if identity(check) not in here))
+    repeats = tuple(check for check in new if identity(check) in here)
+    return Workspace(kept, tuple(dict.fromkeys(workspace.ignored))), repeats
 
 
 def _require_room(home: Path, needs: int) -> None:

@@ -46,6 +46,9 @@ ul.calm-notice li { margin: 0; }
 #predict-correction { align-items: end; }
 .table-wrap { font-family: var(--font); font-variant-numeric: tabular-nums; }
 .table-wrap * { font-family: inherit !important; }
+.table-wrap :is(th, td, th *, td *) { word-break: normal !important; overflow-wrap: break-word; }
+#backbone input { padding-right: 2.2rem; text-overflow: ellipsis; }
+.gradio-container:has(#learn-cancel:not(.hidden, .hide)) #learn-result { opacity: 0.35; } /* not to be read as the new one */
 .js-plotly-plot :is([class$="tick"], .infolayer) text { fill: var(--body-text-color) !important; }
 """
 

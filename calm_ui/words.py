@@ -170,13 +170,16 @@ def _attention(check: ClipCheck) -> int:
     return 0 if not check.usable else 1 if check.status is not ClipStatus.OK else 2
 
 
-def added(before: Workspace, after: Workspace) -> str:
+def added(before: Workspace, after: Workspace, repeated: int = 0) -> str:
+    here = f"{count(repeated, 'clip')} {'was' if repeated == 1 else 'were'} already here" if repeated else ""
     new = after.checks[len(before.checks) :]
     bad = sum(not check.usable for check in new)
     aside = len(after.ignored) - len(before.ignored)
-    text = f"Added {count(len(new), 'clip')}"
+    text = f"Added {count(len(new), 'clip')}" if new or not here else here
     if bad:
         text += f"; {bad} can't be used, see the first rows of the table"
+    if new and here:
+        text += f"; {here}"
     if aside:
         text += f"; {count(aside, 'other file')} ignored, listed below"
     return text + "."
@@ -252,6 +255,8 @@ def classes_of(current: Current) -> str:
 def stale(current: Current | None, workspace: Workspace) -> str:
     if current is None or not current.clips_changed(workspace):
         return ""
+    if not workspace.checks:
+        return "The clips that this classifier was learned from are removed; it still answers, and you can save it."
     return "Your clips have changed since this classifier was learned. Learn again to include the change."
 
 
@@ -342,6 +347,20 @@ def older(answers: Answers | None, current: Current | None) -> str:
 
 def ignored(entries: Sequence[tuple[str, str]]) -> list[str]:
     return [f"{name}: {why}" for name, why in entries]
+
+
+def no_correction(current: Current | None, workspace: Workspace, row: ClipPrediction) -> str:
+    """Why the row can't be corrected; empty where it can."""
+    if current is None or current.source != "clips" or not workspace.can_learn:
+        return "Corrections need the clips that the classifier was learned from: add them in the tab Clips and learn first."
+    return "This clip has no answer, so there is nothing to correct." if row.error else ""
+
+
+def corrected(answers: Answers, number: int) -> str:
+    """That the row is now one of the visitor's clips; empty where it isn't."""
+    if not answers.corrected or number != answers.chosen:
+        return ""
+    return f"Added as '{answers.corrected}'; learned again. This clip is now one of your clips."
 
 
 def vote_caption(best: pd.DataFrame, label: str) -> str:

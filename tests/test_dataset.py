@@ -305,6 +305,14 @@ def test_read_knows_folders_zips_and_tables(tmp_path):
     assert found[0].clips[0].path.is_relative_to(tmp_path / "work")
 
 
+def test_a_class_name_has_a_limit(tmp_path):
+    put(tmp_path, f"{'o' * 60}/1.wav")
+    assert read_folder(tmp_path).class_names == ("o" * 60,)
+    put(tmp_path, f"{'b' * 61}/1.wav")
+    with pytest.raises(DataError, match="has 61 characters; at most 60 are allowed"):
+        read_folder(tmp_path)
+
+
 def test_read_leaves_nothing_of_a_refused_zip(tmp_path):
     (tmp_path / "work").mkdir()
     with pytest.raises(DataError, match=r"'my\.zip' holds no labelled clip.*'loose\.wav': not in a class folder"):
@@ -411,7 +419,7 @@ def checks_of(**counts: int) -> list[ClipCheck]:
         ({"owl": 1, "noise": 2}, ["'owl' has a single usable clip"]),
         ({"owl": 9, "noise": 2}, ["'owl' has 9 usable clips, 'noise' only 2"]),
         ({"Owl": 5, "owl": 5, "noise": 5}, ["'Owl' and 'owl' differ only in capitals"]),
-        ({"owl": 5, "bat": 5}, ["No class is called 'background'"]),
+        ({"owl": 5, "bat": 5}, ["Tip: add a class 'background'"]),
     ],
 )
 def test_advice(counts, sentences):

@@ -233,6 +233,8 @@ def test_a_correction_learns_again_and_answers_again(page: Page, archive: Path, 
     expect(page.locator("#predict-model")).to_contain_text("hum, tone, whistle".replace("hum", "beep, hum"))
     expect(page.locator("#predict-older")).to_have_text("")
     expect(page.locator("#predict-bars")).to_contain_text("beep")
+    expect(page.locator("#predict-corrected")).to_have_text("Added as 'beep'; learned again. This clip is now one of your clips.")
+    expect(page.locator("#predict-sentence")).to_contain_text("query")
     tab(page, "Clips")
     expect(page.locator("#clips-classes")).to_contain_text("beep 1 clip")
 
@@ -251,6 +253,7 @@ def test_starting_over_takes_the_answers_too(page: Page, archive: Path, query: P
     tab(page, "Predict")
     expect(page.locator("#predict-empty")).to_be_visible()
     expect(page.locator("#predict-correct")).to_be_hidden()
+    expect(page.locator("#predict-files")).not_to_contain_text("query")
 
 
 def test_looking_at_the_page_leaves_no_files(page: Page, visitors: Path) -> None:
@@ -285,11 +288,13 @@ def test_cancel_says_what_is_kept(page: Page, served: tuple[str, WatchedStudio],
 def test_class_folders_keep_their_names_and_a_second_helping_is_reported(page: Page, folder: Path, archive: Path) -> None:
     page.locator("#clips-folder input[type=file]").set_input_files(folder)
     expect(page.locator("#clips-classes")).to_contain_text(f"whistle {PER_CLASS} clips")
-    add_zip(page, archive)
-    expect(page.locator("#clips-classes")).to_contain_text(f"whistle {PER_CLASS} of {2 * PER_CLASS} clips")
-    expect(page.locator("#clips-table")).to_contain_text("left out: duplicate")
+    page.locator("#clips-zip input[type=file]").set_input_files(archive)
+    expect(page.locator("#clips-progress")).to_contain_text(f"{PER_CLASS * len(CLASSES) + 1} clips were already here")
+    expect(page.locator("#clips-classes")).to_contain_text(f"whistle {PER_CLASS} clips")
+    expect(page.locator("#clips-folder")).to_contain_text("clips uploaded")
     page.locator("#clips-clear").click()
     expect(page.locator("#clips-classes")).to_contain_text("No clips yet")
+    expect(page.locator("#clips-folder")).not_to_contain_text("uploaded")
 
 
 def test_a_useless_upload_is_a_sentence_and_costs_nothing(page: Page, archive: Path, tmp_path: Path) -> None:
@@ -318,6 +323,12 @@ def test_a_classifier_travels_as_a_file(
         tab(other, "Learn")
         other.get_by_test_id("Open a saved classifier-upload-button").set_input_files(file)
         expect(other.locator("#learn-headline")).to_contain_text("Loaded from a file")
+        other.locator("#learn-next").click()
+        other.locator("#predict-examples").click()
+        expect(other.locator("#predict-corrected")).to_contain_text("Corrections need the clips")
+        expect(other.locator("#predict-correct")).to_be_disabled()
+        expect(other.locator("#predict-right-class input")).to_be_disabled()
+        tab(other, "Learn")
         broken = tmp_path / "broken.safetensors"
         broken.write_bytes(file.read_bytes()[:-40])
         other.get_by_test_id("Open a saved classifier-upload-button").set_input_files(broken)

@@ -2,10 +2,12 @@
 
 import copy
 import os
+import socket
 import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -13,16 +15,19 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+import app
 from calm_core.audio import AUDIO_SUFFIXES
 from calm_core.backbones import offered
+from calm_core.classifier import CalmClassifier
 from calm_core.dataset import Dataset, read_folder
-from calm_core.errors import Cancelled, DataError
+from calm_core.errors import BundleError, Cancelled, DataError
 from calm_core.options import FitOptions
-from calm_core.studio import Learned, Studio
+from calm_core.studio import ClipPrediction, Learned, Studio
 from calm_ui import words
 from calm_ui.header import choices
 from calm_ui.intake import bytes_needed, from_class, from_files
 from calm_ui.jobs import Job, Slot, Step
+from calm_ui.learn import saved
 from calm_ui.messages import told
 from calm_ui.page import AUDIO_TYPES
 from calm_ui.session import MAX_VISITOR_CLIPS, Current, Desk, sweep
@@ -180,7 +185,7 @@ def test_every_visitor_gets_a_desk_of_their_own(tmp_path: Path) -> None:
 def test_a_failed_addition_leaves_the_clips_and_no_files(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.add(lambda into: from_class("owl", [wav(tmp_path / "a.wav", 300)], None, into), Studio().add)
-    with pytest.raises(DataError, match="labelled clip"):
+    with pytest.raises(DataError, match=r"'b\.wav' comes without a class"):
         desk.add(lambda into: from_files([wav(tmp_path / "b.wav", 500)], into), Studio().add)
     assert [check.clip.name for check in desk.session.workspace.checks] == ["owl/a.wav"]
     assert desk.session.folder is not None
@@ -271,9 +276,52 @@ def test_loose_clips_with_a_table_are_read_together(tmp_path: Path) -> None:
     assert sorted((clip.name, clip.label) for clip in found.clips) == [("a.wav", "owl"), ("b.wav", "bat")]
 
 
-@pytest.mark.parametrize("label", [None, "", "  "])
+@pytest.mark.parametrize(
+    ("table", "with_clip", "said"),
+    [
+        ("name,kind\na.wav,owl\n", True, "no columns called file_name and label"),
+        ("name,kind\na.wav,owl\n", False, "no columns called file_name and label"),
+        ("file_name,label\nb.wav,owl\n", False, "1 entry was ignored: 'b.wav': 'labels.csv' line 2: file not found"),
+    ],
+)
+def test_what_a_loose_table_lacks_is_said(table: str, with_clip: bool, said: str, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text(table)
+    given = [tmp_path / "labels.csv"] + ([wav(tmp_path / "a.wav", 300)] if with_clip else [])
+    with pytest.raises(DataError, match=said) as caught:
+        from_files(given, tmp_path / "in")
+    assert "loose" not in str(caught.value)
+
+
+def test_a_clip_that_the_table_leaves_out_is_ignored(tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("file_name,label\na.wav,owl\n")
+    found = from_files([wav(tmp_path / "a.wav", 300), wav(tmp_path / "b.wav", 500), table], tmp_path / "in")
+    assert found.ignored == (("b.wav", "not listed with a label in labels.csv"),)
+
+
+def test_clips_that_are_already_here_are_not_added_again(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "home")
+    (tmp_path / "home").mkdir()
+    clips_of(tmp_path, desk, 300, 700)
+    before = desk.session.workspace
+    clips_of(tmp_path, desk, 300, 700)
+    assert desk.session.workspace.checks == before.checks
+    assert words.added(before, desk.session.workspace, desk.session.repeated) == "2 clips were already here."
+    assert len(list((tmp_path / "home").rglob("*.wav"))) == 2
+    clips_of(tmp_path, desk, 300, 900)
+    assert words.added(before, desk.session.workspace, desk.session.repeated) == "Added 1 clip; 1 clip was already here."
+
+
+def test_duplicates_within_one_upload_are_reported(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    given = [wav(tmp_path / "a.wav", 300), wav(tmp_path / "b.wav", 300)]
+    desk.add(lambda into: from_class("owl", given, None, into), Studio().add)
+    assert "'owl/b.wav' is the same audio as 'owl/a.wav'" in desk.session.workspace.checks[1].reason
+
+
+@pytest.mark.parametrize("label", [None, "", "  ", "o" * 61])
 def test_a_class_needs_a_name(label: str | None, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="has no name"):
+    with pytest.raises(DataError, match=r"has no name|at most 60"):
         from_class(label, [wav(tmp_path / "a.wav", 300)], None, tmp_path / "in")
 
 
@@ -287,6 +335,37 @@ def test_names_are_escaped_in_html(tmp_path: Path) -> None:
     assert "&lt;img" in words.chips(desk.session.workspace)
     assert "<img" not in words.clip_title(desk.session.workspace.checks[0])
     assert "<img" not in words.bullets(desk.session.workspace.advice)
+
+
+def test_only_what_was_learned_from_clips_here_can_be_corrected(tmp_path: Path) -> None:
+    desk, row = Desk(tmp_path), ClipPrediction("a.wav", tmp_path / "a.wav", label="owl")
+    for label, hz in (("owl", 300), ("bat", 700)):
+        desk.add(lambda into, hz=hz, label=label: from_class(label, [wav(tmp_path / f"{hz}.wav", hz)], None, into), Studio().add)
+    here, there = Current(Learned(None), "clips"), Current(Learned(None), "example")
+    assert words.no_correction(here, desk.session.workspace, row) == ""
+    assert "learn first" in words.no_correction(there, desk.session.workspace, row)
+    assert "nothing to correct" in words.no_correction(here, desk.session.workspace, replace(row, error="silent"))
+    desk.clear()
+    assert "learn first" in words.no_correction(here, desk.session.workspace, row)
+    assert "Learn again" not in words.stale(Current(Learned(None, clips=(row,)), "clips"), desk.session.workspace)
+
+
+def test_a_classifier_of_unknown_origin_is_not_opened(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).normal(size=(8, 2, 2, 4)).astype(np.float32)
+    CalmClassifier.fit(vectors, ["owl", "bat"] * 4).save(tmp_path / "a.safetensors")
+    with pytest.raises(BundleError, match="doesn't say which backbone"):
+        saved(tmp_path / "a.safetensors")
+
+
+def test_a_port_in_use_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setattr("sys.argv", ["app.py", "--port", str(port)])
+        monkeypatch.setattr("signal.signal", lambda *_: None)
+        with pytest.raises(SystemExit, match=f"port {port} is in use"):
+            app.main()
 
 
 @pytest.mark.parametrize(("reliability", "said"), [("leave_one_out", "had not seen"), ("resubstitution", "it learned from")])
