@@ -122,9 +122,8 @@ class _Sums:
         mean = (self.in_group.T @ scores / self.in_group.sum(0)[:, None])[clips]
         truth = self.labels[first][clips]
         logits = mean if chosen["pooling"] == "log" else mean.clamp_min(1e-30).log()
-        by_temperature = [_smoothed_loss(logits / t, truth) for t in TEMPERATURES]
-        best = min(by_temperature, key=lambda losses: float(losses.mean()))
-        return Candidate(replace(self.options, **chosen), best)
+        losses = _smoothed_loss(logits / torch.tensor(TEMPERATURES)[:, None, None], truth)
+        return Candidate(replace(self.options, **chosen), losses[losses.mean(1).argmin()])
 
 
 def _unnormalised(r: Tensor, tau_w: float, options: FitOptions) -> Tensor:
@@ -132,9 +131,9 @@ def _unnormalised(r: Tensor, tau_w: float, options: FitOptions) -> Tensor:
 
 
 def _smoothed_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """Cross-entropy (n,) against targets smoothed as in confidence.fit_temperature, so that no temperature runs to zero."""
-    n, classes = logits.shape
+    """Cross-entropy (temperatures, n) of logits (temperatures, n, C) against targets smoothed as in confidence.fit_temperature."""
+    _, n, classes = logits.shape
     log_p = torch.log_softmax(logits, dim=-1)
-    hit = log_p.gather(1, truth[:, None]).squeeze(1)
-    others = (log_p.sum(1) - hit) / (classes - 1)
+    hit = log_p[:, torch.arange(n), truth]
+    others = (log_p.sum(-1) - hit) / (classes - 1)
     return -((n + 1) * hit + others) / (n + 2)
