@@ -50,7 +50,7 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
             interactive=False,
             wrap=True,
             max_height=320,
-            column_widths=["34px", "100px", "84px", "108px", "150px", "660px"],
+            column_widths=["34px", "84px", "102px", "108px", "150px", "660px"],
             label="Answers; choose a row to see its reasons",
             elem_id="predict-table",
         )
