@@ -48,9 +48,10 @@ def vectors(classes: int, per_class: int, queries: int) -> tuple[np.ndarray, np.
 
 
 def ours(support: np.ndarray, labels: np.ndarray, queries: np.ndarray, lap: Callable[[str], None]) -> np.ndarray:
-    fitted = algorithm.fit(torch.from_numpy(support), torch.from_numpy(labels), int(labels.max()) + 1, FitOptions(tau=TAU))
+    options = FitOptions(tau=TAU)
+    fitted = algorithm.fit(torch.from_numpy(support), torch.from_numpy(labels), int(labels.max()) + 1, options)
     lap("fit")
-    scores = algorithm.scores(torch.from_numpy(queries), fitted.centroids, fitted.weights, TAU)
+    scores = algorithm.scores(torch.from_numpy(queries), fitted, options)
     lap("predict")
     return scores.numpy()
 

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.fit import HEAD_DIM, HEADS, LAYERS, TAU, peak_mib, start_peak_mib
 from calm_core import algorithm
+from calm_core.options import FitOptions
 
 CLASSES = 309
 
@@ -32,8 +33,9 @@ def main() -> None:
     queries = torch.from_numpy(np.resize(some, (count, LAYERS, HEADS, HEAD_DIM)))
     centroids = algorithm.unit(torch.from_numpy(rng.standard_normal((CLASSES, LAYERS, HEADS, HEAD_DIM), dtype=np.float32)))
     weights = torch.full((LAYERS, HEADS, CLASSES), 1 / (LAYERS * HEADS))
+    fitted = algorithm.Fitted(torch.zeros(LAYERS, HEADS, HEAD_DIM), centroids, weights, weights, torch.ones(CLASSES))
     held, start = start_peak_mib(), time.perf_counter()
-    scores = algorithm.scores(queries, centroids, weights, TAU)
+    scores = algorithm.scores(queries, fitted, FitOptions(tau=TAU))
     assert scores.shape == (count, CLASSES)
     size = f"{count} queries x {LAYERS * HEADS} heads x {CLASSES} classes"
     print(f"{size}: {peak_mib() - held:.0f} MiB extra, {time.perf_counter() - start:.0f} s")
