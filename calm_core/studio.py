@@ -211,7 +211,7 @@ class Studio:
         rungs: tuple[MethodResult, ...] = ()
         if ladder:
             features = self._ladder_features(clips, heads, backbone, cancelled)
-            rungs = evaluation.held_out_ladder(features, workspace.labels, model.options, progress=progress, cancelled=cancelled)
+            rungs = evaluation.held_out_ladder(features, workspace.labels, options, progress=progress, cancelled=cancelled)
         return Learned(model, rungs, clips, time.monotonic() - start)
 
     def predict(
