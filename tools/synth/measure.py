@@ -17,24 +17,25 @@ ATTRIBUTE_WORDS: dict[str, tuple[str, ...]] = {
     "motion": ("rising", "falling", "still", "wavering"),
 }
 
-# All thresholds are set on augmented synthetic clips of all families, so that the words of an attribute are about equally frequent.
+# All thresholds are set on five augmented 5-s clips of every family, so that the words of an attribute share them about evenly;
+# `noisy` keeps nearly half, since so much of the world is noise.
 CENTROID_HZ = (1650.0, 2700.0)
 ACTIVE_SHARE = (0.32, 0.66)  # share of 25-ms frames within ACTIVE_DB of the loudest tenth
 ACTIVE_DB = 12.0
 
-TONAL = 0.6  # height of the autocorrelation's peak, 1 for a periodic wave
-PITCH_HZ = (300.0, 900.0)
+TONAL = 0.5  # height of the autocorrelation's peak, 1 for a periodic wave
+PITCH_HZ = (300.0, 800.0)  # thirds of the tonal clips
 LAGS = 320  # samples: pitch is looked for above 50 Hz
 OCTAVE_BIAS = 0.9  # the first lag this near to the best is the period; later ones are its multiples
 
-PEAK_DB = 6.0  # an event rises and falls by so much, after smoothing over 75 ms
+PEAK_DB = 8.0  # an event rises and falls by so much, after smoothing over 75 ms
 FLOOR_DB = 24.0  # quieter than the loudest by more is a pause
 FEW = 5  # the most events that are still few
-PAUSE_DB = 12.0  # all but a twentieth of an unbroken sound is within so much of its loudest moment
+PAUSE_DB = 18.0  # all but a twentieth of an unbroken sound is within so much of its loudest moment
 
 TREND = 0.12  # octaves that the centroid climbs over an event
-STEADINESS = 0.7  # the climb must be so many times the deviation about the trend
-WAVER = 0.3  # octaves, standard deviation about that trend
+STEADINESS = 1.0  # the climb must be so many times the deviation about the trend
+WAVER = 0.2  # octaves, standard deviation about that trend
 
 FRAME = 1024  # 64 ms: two periods of the lowest pitch
 HANN = np.hanning(FRAME).astype(np.float32)
