@@ -108,6 +108,8 @@ def test_every_clip_gets_one_word_for_each_attribute() -> None:
 def test_held_out_and_trained_part_the_families() -> None:
     assert len(set(synth.HELD_OUT)) == len(synth.HELD_OUT) == 24
     assert sorted([*synth.HELD_OUT, *synth.TRAINED]) == sorted(synth.FAMILIES)
+    assert {"dog bark", "rooster crow", "baby cry", "sneeze", "clock tick", "rain", "sea waves"} <= set(synth.TRAINED)
+    assert {"fire crackle", "helicopter", "airplane", "chainsaw"} <= set(synth.TRAINED)
 
 
 def test_names_are_one_to_three_lower_case_words() -> None:

@@ -2,6 +2,7 @@
 
 `render` makes one clean sound of a named family, `augment` puts it through a room, a microphone and a noise bed, `attributes`
 measures a few words about any waveform. Every draw comes from the generator passed in, so a seed is a sound.
+Train on `TRAINED` only: the families in `HELD_OUT` choose between models; `render` makes them all.
 It knows nothing of models, mel frames, prompts, data sets or training. To listen: python -m tools.synth --out DIR
 """
 

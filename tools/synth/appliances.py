@@ -55,8 +55,8 @@ def electric_shaver(rng: Rng, n: int) -> Wave:
 
 def fan(rng: Rng, n: int) -> Wave:
     """Air chopped by the blades, a motor's hum beneath, and often something that ticks once a turn."""
-    turn, blades = log_uni(rng, (4, 24)), int(rng.integers(3, 8))
-    chop = 1 + uni(rng, (0.1, 0.9)) * tone(turn * blades, n) + uni(rng, (0, 0.4)) * tone(turn, n)
+    turn, blades = log_uni(rng, (2.5, 16)), int(rng.integers(3, 7))
+    chop = 1 + uni(rng, (0.3, 1)) * tone(turn * blades, n) + uni(rng, (0, 0.4)) * tone(turn, n)
     air = noise(rng, n, ((40, -6), (log_uni(rng, (120, 700)), 0), (2500, -uni(rng, (10, 22))), (7900, -uni(rng, (25, 50)))))
     hum = harmonic(pick(rng, 100.0, 120.0, turn * blades), n, np.arange(1, 9) ** -1.5 * rng.random(8), rng)
     tick = modal(700, rng.uniform(600, 3500, 5), rng.uniform(0.01, 0.04, 5), rng.standard_normal(5))
@@ -146,4 +146,4 @@ def camera_shutter(rng: Rng, n: int) -> Wave:
         add_at(out, unit(whirr) + 0.4 * band(rng, run, 2000, 7000), samples(1.3 * gap_s + 0.03), wind * np.abs(out).max())
         return out
 
-    return strikes(rng, n, shot, 0.3 + 1.3 * gap_s + winds, (0.15 + gap_s, 1.8), 0.3, (0.02, 0.5))
+    return strikes(rng, n, shot, 0.3 + 1.3 * gap_s + winds, (0.25 + gap_s + winds, 2.5), 0.3, (0.02, 0.5))

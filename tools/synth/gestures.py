@@ -98,7 +98,7 @@ def sigh(rng: Rng, n: int) -> Wave:
 
 def kiss(rng: Rng, n: int) -> Wave:
     """Air squeaks in between tight lips until they part with a smack."""
-    squeak_hz, squeak = log_uni(rng, (900, 3000)), uni(rng, (0, 1))
+    squeak_hz, squeak = log_uni(rng, (500, 2200)), uni(rng, (0.2, 1.5))
 
     def one(rng: Rng, _: int) -> Wave:
         m = samples(uni(rng, (0.05, 0.25)))

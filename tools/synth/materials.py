@@ -123,7 +123,7 @@ def scissors(rng: Rng, n: int) -> Wave:
         shear = sweep_noise(rng, cut, low * 2 ** (climb * np.linspace(0, 1, 6)), 0.2, 0.02) * swell(cut, 0.4, 0.1, 1.5)
         shear = shear * (1 + paper * wander(rng, cut, 90))
         click = modal(m - cut, blade, rng.uniform(0.02, 0.1, 6), rng.uniform(-1, 1, 6))
-        opening = np.pad(0.3 * shear[::-1], (0, m - 2 * cut))  # the way back, softer
+        opening = np.pad(0.7 * shear[::-1], (0, m - 2 * cut))  # the way back, a little softer
         return np.r_[shear, meet * click + opening * curve(m - cut, (0, 1))]
 
     return strikes(rng, n, snip, uni(rng, (0.2, 0.5)), (0.3, 1.1), 0.1, (0.02, 0.2))

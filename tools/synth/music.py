@@ -142,7 +142,7 @@ organ = melody(
 
 marimba = melody(note=bar_note((1, 4, 9.8), (0.2, 1.2)), pitch_hz=(110, 900), beat_s=(0.08, 0.5), ring=(1, 3), chord=0.2)
 
-accordion = melody(note=reeds((0.002, 0.012), (0, 0.2)), pitch_hz=(120, 700), beat_s=(0.12, 0.9), ring=(0.85, 1.05), chord=0.6)
+accordion = melody(note=reeds((0.003, 0.012), (0, 0.2)), pitch_hz=(90, 450), beat_s=(0.12, 0.9), ring=(0.85, 1.05), chord=0.8)
 
 harmonica = melody(note=reeds((0, 0.002), (0.1, 0.7)), pitch_hz=(380, 1400), beat_s=(0.15, 1), ring=(0.85, 1.1), chord=0.5)
 

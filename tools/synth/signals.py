@@ -135,7 +135,7 @@ def arcade_game(rng: Rng, n: int) -> Wave:
     steps_hz = log_uni(rng, (12, 30))
 
     def effect(rng: Rng, m: int) -> Wave:
-        base, kind = log_uni(rng, (180, 1200)), pick(rng, "jump", "zap", "coin", "run", "blast")
+        base, kind = log_uni(rng, (180, 1200)), pick(rng, "jump", "jump", "zap", "zap", "coin", "coin", "run", "run", "blast")
         if kind == "blast":
             return np.repeat(white(rng, m // 8 + 1), 8)[:m] * decay(m, m / SAMPLE_RATE_HZ)
         x = np.floor(seconds_axis(m) * steps_hz)  # pitch moves in steps, once a video frame or so

@@ -46,8 +46,8 @@ hawk_screech = call(
     gap_s=(0.4, 1.8),
     shapes="fall fall arch",
     glide=(0.3, 0.9),
-    breath=(0.4, 1.6),
-    rough=(0.3, 0.9),
+    breath=(0.1, 0.8),
+    rough=(0.16, 0.6),
     tilt=(0.1, 0.7),
     mouth=(0, 0.2),
 )
@@ -117,7 +117,7 @@ def cat_purr(rng: Rng, n: int) -> Wave:
     level = np.sin(np.pi * into.clip(0.03, 0.97)) ** 0.4 * np.where(out, 1, uni(rng, (0.4, 1)))
     f0 = rate * np.where(out, 1, uni(rng, (0.85, 1.1))) * np.exp(0.05 * wander(rng, n, 6))
     twitch = np.clip(pulses(f0, n, uni(rng, (0.2, 0.8))), 0, None) ** 2
-    return body(rng, twitch * white(rng, n) + uni(rng, (0.2, 1)) * twitch, (60, 1500), 4, 0.03, (1, 5)) * level
+    return body(rng, twitch * white(rng, n) + uni(rng, (0.2, 1)) * twitch, (60, 1200), 4, 0.004, (1, 5)) * level
 
 
 # ------------------------------------------------------------------------------------------------ under water
