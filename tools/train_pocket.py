@@ -304,7 +304,11 @@ def train(options: TrainOptions, out: Path, device: str) -> None:
 
     schedulers = [torch.optim.lr_scheduler.LambdaLR(optimiser, schedule) for optimiser in optimisers]
     loader = DataLoader(
-        GeneratedSounds(options, processor, options.seed), options.batch, collate_fn=collate, num_workers=options.workers, prefetch_factor=4 if options.workers else None
+        GeneratedSounds(options, processor, options.seed),
+        options.batch,
+        collate_fn=collate,
+        num_workers=options.workers,
+        prefetch_factor=4 if options.workers else None,
     )
     held_out = iter(GeneratedSounds(options, processor, options.seed + 1_000_003))
     held_batches = [collate([next(held_out) for _ in range(64)]) for _ in range(8)]
