@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 
 from ..errors import BackboneError
-from .base import Backbone, HeadShape
+from .base import Answering, Backbone, HeadShape
 from .fake import FakeBackbone
 
 POCKET_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pocket"
@@ -111,6 +111,7 @@ def load_backbone(id: str = DEFAULT_BACKBONE, device: str = "auto") -> Backbone:
 __all__ = [
     "BACKBONES",
     "DEFAULT_BACKBONE",
+    "Answering",
     "Backbone",
     "BackboneRow",
     "HeadShape",

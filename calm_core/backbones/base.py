@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -57,6 +57,30 @@ class Backbone(Protocol):
         ...
 
 
+@runtime_checkable
+class Answering(Backbone, Protocol):
+    """A backbone that can also answer in words; `isinstance(backbone, Answering)` tells.
+
+    An answer is the same for a clip alone or in a batch, as long as no two tokens are equally likely within rounding. Every method
+    raises torch.OutOfMemoryError as extract does.
+    """
+
+    def answer(self, waveforms: Sequence[Array], prompt: str) -> list[str]:
+        """What the model says about each waveform when it takes the likeliest token every time; "" where it says nothing."""
+        ...
+
+    def sample_answers(self, waveforms: Sequence[Array], prompt: str, samples: int = 8, seed: int = 0) -> list[list[str]]:
+        """Per waveform `samples` answers drawn from the model's distribution (temperature 1); the same for the same seed."""
+        ...
+
+    def answer_likelihoods(self, waveforms: Sequence[Array], prompt: str, answers: Sequence[str]) -> Array:
+        """(N, len(answers)) float32: mean log-likelihood per token of each text as the model's whole answer, its end included.
+
+        Raises BackboneError where there are no answers or one is empty.
+        """
+        ...
+
+
 @contextmanager
 def one_out_of_memory() -> Iterator[None]:
     """Every device's way of saying that memory ran out becomes torch.OutOfMemoryError; only CUDA raises that by itself."""
@@ -68,6 +92,12 @@ def one_out_of_memory() -> Iterator[None]:
         if "allocate memory" in str(error) or "out of memory" in str(error):
             raise torch.OutOfMemoryError(str(error)) from error
         raise
+
+
+def check_answers(answers: Sequence[str]) -> None:
+    """Raises BackboneError where there are no candidate answers or one of them is blank."""
+    if not answers or not all(answer.strip() for answer in answers):
+        raise BackboneError(f"the answers to compare are {list(answers)}; give at least one, none of them blank.")
 
 
 def find_projections(decoder: nn.Module, layers: int, heads: int) -> tuple[list[nn.Linear], HeadShape]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import HeadShape
+from .base import HeadShape, check_answers
 
 Array = NDArray[np.float32]
 
@@ -37,6 +37,24 @@ class FakeBackbone:
         shift = sum(prompt.encode()) % N_BANDS
         bands = np.stack([np.roll(_band_energies(w), shift) for w in waveforms])
         return np.einsum("lhdb,nb->nlhd", self._projection, bands, dtype=np.float32)
+
+    def answer(self, waveforms: Sequence[Array], prompt: str) -> list[str]:  # noqa: ARG002
+        """See Answering.answer: names the loudest band, whatever the prompt."""
+        return [f"band {_band_energies(w).argmax()}" for w in waveforms]
+
+    def sample_answers(self, waveforms: Sequence[Array], prompt: str, samples: int = 8, seed: int = 0) -> list[list[str]]:  # noqa: ARG002
+        """See Answering.sample_answers: the loudest band, and now and then its neighbour."""
+        moves = np.random.default_rng(seed).choice([0, 0, 0, 1], size=samples)
+        return [[f"band {(_band_energies(w).argmax() + m) % N_BANDS}" for m in moves] for w in waveforms]
+
+    def answer_likelihoods(self, waveforms: Sequence[Array], prompt: str, answers: Sequence[str]) -> Array:
+        """See Answering.answer_likelihoods: each text is a fixed random direction in the bands; its own answer is the likeliest."""
+        check_answers(answers)
+        directions = np.stack([np.random.default_rng(list(a.encode())).normal(size=N_BANDS) for a in answers])
+        bands = np.stack([_band_energies(w) for w in waveforms])
+        likelihoods = -np.logaddexp(0, -(bands @ directions.T))
+        likelihoods[np.array([[a == own for a in answers] for own in self.answer(waveforms, prompt)])] = 0
+        return likelihoods.astype(np.float32)
 
 
 def _band_energies(waveform: Array) -> Array:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
+from transformers import AutoProcessor, DynamicCache, Qwen2AudioForConditionalGeneration
 from transformers.utils.logging import disable_progress_bar
 
 from ..errors import BackboneError
 from ..hooks import capture_heads
-from .base import find_projections, one_out_of_memory
+from .answering import MAX_ANSWER_TOKENS, Reading, generate, mean_log_likelihoods
+from .base import check_answers, find_projections, one_out_of_memory
 
 Array = NDArray[np.float32]
 
@@ -23,7 +25,7 @@ MIN_FRAMES = 7  # of the log-mel spectrogram: the encoder makes ((7 - 1) // 2 + 
 
 
 class Qwen2AudioBackbone:
-    """A Backbone (see base.py) over Qwen2AudioForConditionalGeneration."""
+    """An Answering backbone (see base.py) over Qwen2AudioForConditionalGeneration."""
 
     def __init__(self, id: str, revision: str, model: Qwen2AudioForConditionalGeneration, processor, device: str) -> None:  # type: ignore[no-untyped-def]
         text = model.config.get_text_config()
@@ -73,6 +75,52 @@ class Qwen2AudioBackbone:
             # real token, and attention keeps its fast causal path.
             self.model.model(**inputs, attention_mask=None, use_cache=False)
         return capture.vectors().numpy()
+
+    def answer(self, waveforms: Sequence[Array], prompt: str) -> list[str]:
+        """See Answering.answer."""
+        with self._reading(waveforms, prompt) as reading:
+            return self._texts(generate(self._decode, reading, self._ends))
+
+    def sample_answers(self, waveforms: Sequence[Array], prompt: str, samples: int = 8, seed: int = 0) -> list[list[str]]:
+        """See Answering.sample_answers. The same random numbers serve every clip, so batches don't matter."""
+        if samples < 1:
+            raise BackboneError(f"samples is {samples}; at least 1 answer is needed.")
+        uniforms = torch.rand(samples, MAX_ANSWER_TOKENS, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        with self._reading(waveforms, prompt) as reading:
+            found = self._texts(generate(self._decode, reading.repeated(samples), self._ends, uniforms.repeat(len(waveforms), 1)))
+        return [found[i : i + samples] for i in range(0, len(found), samples)]
+
+    def answer_likelihoods(self, waveforms: Sequence[Array], prompt: str, answers: Sequence[str]) -> Array:
+        """See Answering.answer_likelihoods."""
+        check_answers(answers)
+        candidates = [self.processor.tokenizer(answer, add_special_tokens=False)["input_ids"] for answer in answers]
+        with self._reading(waveforms, prompt) as reading:
+            return mean_log_likelihoods(self._decode, reading, candidates, self._ends).numpy()
+
+    @contextmanager
+    def _reading(self, waveforms: Sequence[Array], prompt: str) -> Iterator[Reading]:
+        """The prompts, read; inside, this thread alone uses the model."""
+        with torch.inference_mode(), self._alone, one_out_of_memory():
+            inputs = self._inputs(waveforms, prompt)
+            lengths = inputs.pop("attention_mask").sum(1)
+            read = self.model.model(**inputs, attention_mask=None, use_cache=True)
+            last = read.last_hidden_state[torch.arange(len(lengths)), lengths - 1]
+            yield Reading(read.past_key_values, lengths, self.model.lm_head(last).float())
+
+    def _decode(self, ids: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor | None, cache: DynamicCache) -> torch.Tensor:
+        """See answering.Decoder."""
+        read = self.model.get_decoder()(input_ids=ids, position_ids=positions, attention_mask=mask, past_key_values=cache, use_cache=True)
+        return self.model.lm_head(read.last_hidden_state).float()
+
+    @property
+    def _ends(self) -> list[int]:
+        """Tokens that end an answer: a chat model's checkpoint often has two."""
+        configured = self.model.generation_config.eos_token_id
+        listed = configured if isinstance(configured, list) else [configured]
+        return sorted({token for token in (*listed, self.processor.tokenizer.eos_token_id) if token is not None})
+
+    def _texts(self, tokens: Sequence[Sequence[int]]) -> list[str]:
+        return [self.processor.tokenizer.decode(list(t), skip_special_tokens=True).strip() for t in tokens]
 
     def _inputs(self, waveforms: Sequence[Array], prompt: str) -> dict[str, torch.Tensor]:
         """Model inputs on the device, rows padded on the right."""
