@@ -83,9 +83,9 @@ class CalmClassifier:
 
     centre (L, H, D): taken from every vector first; centroids (C, L, H, D) unit length; reliability, weights (L, H, C).
 
-    judged (C,): how many clips judged each class. chance (C,): the reliability that heads reach in one case of twenty where labels say
-    nothing (`confidence.chance_level`), NaN where that was not asked for. temperature: calibration, None if too few clips. held_out: the scores of
-    the support clips by models fitted without them. warnings: what a user should know about this fit.
+    judged (C,): how many clips judged each class. chance (C,): the reliability that heads reach in one case of twenty where labels
+    say nothing (`confidence.chance_level`), NaN where that was not asked for. temperature: calibration, None if too few clips.
+    held_out: the scores of the support clips by models fitted without them. warnings: what a user should know about this fit.
     """
 
     class_names: tuple[str, ...]
@@ -278,7 +278,10 @@ class CalmClassifier:
                 chance=tensors["chance"],
                 options=FitOptions.from_dict(header["options"]),
                 held_out=HeldOut(
-                    *(tensors[f"held_out_{part}"].numpy() for part in ("truth", "scores", "familiarity")), folds=header["folds"]
+                    tensors["held_out_truth"].numpy(),
+                    tensors["held_out_scores"].numpy(),
+                    tensors["held_out_familiarity"].numpy(),
+                    header["folds"],
                 ),
                 temperature=header["temperature"],
                 origin=Origin(**header["origin"]) if header["origin"] else None,

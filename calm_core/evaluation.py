@@ -62,13 +62,24 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LadderFeatures:
-    """What the rungs read, row by row the same windows: head vectors, and MFCC statistics (W, 1, 1, F)."""
+    """What the rungs read, row by row the same windows: head vectors, MFCC statistics (W, 1, 1, F), and log-likelihoods of the
+    sorted class names as the backbone's answer, (W, 1, 1, C), None where it doesn't answer.
+    """
 
     heads: HeadVectors
     mfcc: Array
+    answers: Array | None = None
+
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """The rungs of the ladder that can be climbed with these."""
+        return tuple(rung for rung in LADDER if rung.features != "answers" or self.answers is not None)
 
     def of(self, rung: Rung) -> torch.Tensor:
-        return torch.from_numpy(self.mfcc if rung.features == "mfcc" else self.heads.values)
+        chosen = {"heads": self.heads.values, "mfcc": self.mfcc, "answers": self.answers}[rung.features]
+        if chosen is None:
+            raise DataError(f"the rung {rung.method!r} needs a backbone that answers in words; these features have no answers.")
+        return torch.from_numpy(chosen)
 
 
 def evaluate_episodes(
@@ -111,7 +122,7 @@ def evaluate_episodes(
             if folds is None:
                 test = np.setdiff1d(pool, support)
             tested.update(test.tolist())
-            for rung in LADDER:
+            for rung in features.rungs:
                 found = _clip_scores(rung, features, truth, len(names), support, test, options)
                 accuracies.setdefault((rung.method, k), []).append(float((found.argmax(1) == truth[test]).mean()))
             for method, auto in CALIBRATED.items():
@@ -125,7 +136,7 @@ def evaluate_episodes(
             raise Cancelled(f"stopped after {episode + 1} of {episodes} episodes; the head vectors are kept.")
     results = []
     for k in shots:
-        for rung in LADDER:
+        for rung in features.rungs:
             mean = mean_with_interval(np.array(accuracies[rung.method, k]), seed)
             results.append(MethodResult(rung.method, rung.title, k, mean.value, mean.ci_low, mean.ci_high))
     protocol = "support and test from different folds" if folds is not None else "random disjoint support and test"
@@ -155,9 +166,9 @@ def held_out_ladder(
         if cancelled and cancelled():
             raise Cancelled("stopped while comparing methods; the head vectors are kept.")
 
-    for done, rung in enumerate(LADDER):
+    for done, rung in enumerate(features.rungs):
         if progress:
-            progress(done, len(LADDER), f"comparing methods: {rung.title}")
+            progress(done, len(features.rungs), f"comparing methods: {rung.title}")
         x = features.of(rung)
         support = Support(x, torch.from_numpy(row_truth), torch.from_numpy(groups), len(names), options)
 
