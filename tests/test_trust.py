@@ -38,7 +38,7 @@ def test_a_row_tells_all_and_keeps_its_promises() -> None:
     assert found.unknown_auroc is not None
     assert found.unknown_auroc.value > 0.8
     assert found.flags_found is not None
-    assert found.flags_found.value > 0.6
+    assert found.flags_found.value > 0.5
 
 
 def test_too_small_a_support_says_nothing() -> None:
