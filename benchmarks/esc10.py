@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from calm_core import dataset
 from calm_core.studio import Studio
 from calm_core.trust import Measured
 
+ROOT = Path(__file__).resolve().parents[1]
 SHOTS, EPISODES, SEED = (1, 5, 10, 20), 20, 0
 TRUST_COLUMNS = {
     "coverage of 90 % sets": "coverage",

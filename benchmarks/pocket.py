@@ -20,8 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from calm_core.backbones import POCKET_FOLDER
 from calm_core.backbones.qwen2_audio import Qwen2AudioBackbone
@@ -30,6 +29,7 @@ from calm_core.classifier import CalmClassifier
 from calm_core.options import NEUTRAL_PROMPT, FitOptions
 from tools import synth
 
+ROOT = Path(__file__).resolve().parents[1]
 SEED = 20_000_003  # far from the training seeds
 PER_FAMILY, WAYS, EPISODES = 30, 10, 20
 SHOTS = (1, 5, 10, 20)
