@@ -107,7 +107,9 @@ class ClipPrediction:
     """One clip's answer, or the reason why there is none (`error`).
 
     scores (C,) weighted votes of the heads, 0 to 1, as geometric means where the model pools logarithms; probabilities (C,)
-    calibrated or None; heads, model: what it was asked with and by whom, from which its reasons are computed when asked for.
+    calibrated or None; prediction_set: the classes that can't be ruled out at confidence.COVERAGE, the likeliest first, an empty one
+    for none of the classes, None where too few clips allow no calibration (why: `note`); heads, model: what it was asked with and by
+    whom, from which its reasons are computed when asked for.
     """
 
     name: str
@@ -117,6 +119,7 @@ class ClipPrediction:
     confidence: float | None = None
     scores: Array = field(default_factory=lambda: np.zeros(0, np.float32))
     probabilities: Array | None = None
+    prediction_set: tuple[str, ...] | None = None
     note: str = ""
     heads: HeadVectors | None = None
     model: CalmClassifier | None = None
@@ -243,7 +246,7 @@ class Studio:
             return tuple(rows)
         heads = self.vectors([clips[i] for i in good], backbone, options, progress=progress, cancelled=cancelled)
         found = model.predict(heads)
-        labels, sure = found.labels, found.confidence
+        labels, sure, sets = found.labels, found.confidence, found.sets()
         votes = np.exp(found.scores) if model.options.pooling == "log" else found.scores
         for q, i in enumerate(good):
             rows[i] = replace(
@@ -252,6 +255,7 @@ class Studio:
                 confidence=None if sure is None else float(sure[q]),
                 scores=votes[q],
                 probabilities=None if found.probabilities is None else found.probabilities[q],
+                prediction_set=None if sets is None else sets[q],
                 note=found.note,
                 heads=heads.clip(q),
                 model=model,

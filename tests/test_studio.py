@@ -40,6 +40,7 @@ def test_learn_and_predict(studio: Studio, workspace: Workspace, fake_backbone: 
     assert [p.label for p in found] == ["low", "", "high"]
     assert "silent.wav" in found[1].error
     assert found[0].confidence is not None
+    assert [p.prediction_set for p in found] == [("low",), None, ("high",)]
     np.testing.assert_allclose(found[0].contributions.sum((0, 1)), found[0].scores, rtol=1e-4)
     np.testing.assert_allclose(found[0].evidence.sum(-1), 0, atol=1e-6)
 

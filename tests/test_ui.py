@@ -30,7 +30,7 @@ from calm_ui.jobs import Job, Slot, Step
 from calm_ui.learn import saved
 from calm_ui.messages import told
 from calm_ui.page import AUDIO_TYPES
-from calm_ui.session import MAX_VISITOR_CLIPS, Current, Desk, sweep
+from calm_ui.session import MAX_VISITOR_CLIPS, Answers, Current, Desk, sweep
 
 
 def wav(path: Path, hz: float) -> Path:
@@ -389,3 +389,60 @@ def test_a_server_without_a_gpu_offers_no_big_backbone() -> None:
 
 def test_every_kind_of_audio_that_can_be_read_can_be_chosen() -> None:
     assert set(AUDIO_TYPES) >= AUDIO_SUFFIXES
+
+
+# ---- answers ----
+
+
+NAMES = ("bat", "owl", "wren")
+
+
+def answered(prediction_set: tuple[str, ...] | None, label: str = "owl") -> ClipPrediction:
+    """An answer of 80 % 'owl', or of the label."""
+    share = np.full(3, 0.1, np.float32)
+    share[NAMES.index(label)] = 0.8
+    few = prediction_set is None
+    return ClipPrediction(
+        "a.wav", Path("a.wav"), "", label, None if few else 0.8, share, None if few else share, prediction_set, "few" if few else ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("prediction_set", "cell", "sentence"),
+    [
+        (("owl",), "only owl", "Only ‘owl’ fits (90 % sure)."),
+        (("owl", "wren"), "owl, wren", "90 % sure that it is one of: ‘owl’, ‘wren’."),
+        (("owl", "bat", "wren"), "any of them", "To be 90 % sure, no class can be ruled out: this could be any of them."),
+        (("wren", "bat"), "wren, bat", "Odd for ‘owl’, though closest to it; 90 % sure: ‘wren’ or ‘bat’."),
+    ],
+)
+def test_what_else_a_clip_could_be(prediction_set: tuple[str, ...], cell: str, sentence: str) -> None:
+    row = answered(prediction_set)
+    assert words.prediction_rows([row], NAMES)[0][2:5] == ["owl", cell, "80 %"]
+    assert "<b>‘owl’</b> with 80 % confidence" in words.answer(row, NAMES)
+    assert sentence in words.answer(row, NAMES)
+
+
+def test_none_of_the_classes_promises_nothing() -> None:
+    row = answered(())
+    assert words.prediction_rows([row], NAMES)[0][2:5] == ["owl?", "none of these", ""]  # no 80 % beside it
+    said = words.answer(row, NAMES)
+    assert "None of your classes?" in said
+    assert "closest is ‘owl’" in said
+    assert "80 %" not in said
+
+
+def test_without_a_calibration_the_reason_is_given_once() -> None:
+    class Model:
+        calibration_note = "only 6 clips can be tested"
+
+    row = answered(None)
+    assert words.prediction_rows([row], NAMES)[0][2:5] == ["owl", "", ""]
+    assert "sure" not in words.answer(row, NAMES)
+    assert "few" not in words.answer(row, NAMES)
+    assert "only 6 clips" in words.about_answers(Answers(Current(Learned(Model()), "file"), (row, row)))
+
+
+def test_names_in_sets_are_escaped() -> None:
+    row = replace(answered(("owl", "wren")), prediction_set=("owl", "<b>"))
+    assert "&lt;b&gt;" in words.answer(row, NAMES)
