@@ -23,7 +23,7 @@ from .dataset import ClipCheck
 from .doctor import examine
 from .errors import BundleError, CalmError
 from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme
-from .studio import ClipPrediction, Studio, Workspace
+from .studio import ClipPrediction, Doubt, Studio, Workspace
 from .trust import TrustResult
 
 
@@ -119,8 +119,9 @@ def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         )
     model = learned.model
     model.save(output)
-    for warning in model.warnings:
-        print(f"note: {warning}", file=sys.stderr)
+    doubts = [_doubt_in_words(doubt) for doubt in learned.doubts]
+    for note in (*model.warnings, *learned.advice, *doubts):
+        print(f"note: {note}", file=sys.stderr)
     result = {
         "model": str(output),
         "classes": workspace.class_counts,
@@ -128,12 +129,22 @@ def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         "class_accuracy": {name: _proportion(found) for name, found in learned.class_accuracy.items()},
         "calibrated": model.temperature is not None,
         "options": model.options.to_dict(),
-        "warnings": list(model.warnings),
+        "warnings": [*model.warnings, *learned.advice],
+        "suspicious": [
+            {"file": d.clip.name, "given": d.given, "predicted": d.predicted, "probability": d.probability} for d in learned.doubts
+        ],
         "left_out": _left_out(workspace.checks),
     }
     counts = ", ".join(f"{name} {count}" for name, count in workspace.class_counts.items())
     text = f"learned {len(learned.clips)} clips ({counts})\n{model.held_out.how} accuracy {learned.accuracy}\nsaved {output}"
     return result, text
+
+
+def _doubt_in_words(doubt: Doubt) -> str:
+    return (
+        f"is {doubt.clip.name} labelled rightly? It is given as {doubt.given!r}; by the other clips it sounds like {doubt.predicted!r} "
+        f"(probability of {doubt.given!r}: {max(1, round(100 * doubt.probability))} %)."
+    )
 
 
 def _predict(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:

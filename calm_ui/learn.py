@@ -17,6 +17,7 @@ from calm_core.options import NEUTRAL_PROMPT, ExtractOptions, FitOptions
 from calm_core.studio import Learned, Workspace
 
 from . import words
+from .doubts import build_doubts
 from .jobs import Cancel, Progress
 from .messages import told
 from .page import AT_ONCE, COMPUTE, LIGHT, VIEW, Figure, Page, computing, stop
@@ -89,6 +90,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
         with gr.Accordion("Is it better than simpler methods?", open=False, elem_id="learn-ladder-box"):
             gr.HTML(f'<p class="calm-caption">{words.LADDER_CAPTION}</p>')
             ladder = gr.Plot(show_label=False, elem_id="learn-ladder")
+    build_doubts(page, demo)
     gr.Markdown("### Keep it, or bring one back")
     with gr.Row():
         download = gr.DownloadButton("Save this classifier as a file", visible=False, elem_id="learn-download")
@@ -134,7 +136,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
             gr.update(visible=False),
             gr.update(visible=True),
             words.headline(current),
-            words.bullets(learned.model.warnings, "warning"),
+            words.bullets((*learned.model.warnings, *learned.advice), "warning"),
             _class_figure(learned),
             figures.confusion_matrix(learned.confusion, learned.model.class_names),
             words.class_rows(learned),

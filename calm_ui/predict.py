@@ -50,7 +50,7 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
             interactive=False,
             wrap=True,
             max_height=320,
-            column_widths=["34px", "84px", "92px", "124px", "100px", "150px", "560px"],
+            column_widths=["34px", "84px", "92px", "124px", "112px", "150px", "500px"],
             label="Answers; choose a row to see its reasons",
             elem_id="predict-table",
         )

@@ -15,7 +15,7 @@ from calm_core.confidence import COVERAGE
 from calm_core.dataset import ClipCheck
 from calm_core.errors import BackboneError, CalmError, Cancelled
 from calm_core.options import FitOptions
-from calm_core.studio import ClipPrediction, Learned, Workspace
+from calm_core.studio import ClipPrediction, Doubt, Learned, Workspace
 
 from .jobs import Step
 from .session import KEEP_HOURS, Answers, Current, Session
@@ -24,6 +24,7 @@ CLIP_HEADERS = ["#", "file", "class", "status", "seconds", "rate (Hz)", "channel
 PREDICTION_HEADERS = ["#", "file", "answer", "90 % sure it is", "confidence", "next best", "note"]
 HEAD_HEADERS = ["class", "layer", "head", "reliability", "weight"]
 LADDER_HEADERS = ["method", "accuracy", "95 % interval"]
+DOUBT_HEADERS = ["#", "file", "your label", "sounds like", "chance that your label is right"]
 CLASS_HEADERS = ["class", "recognised", "accuracy", "95 % interval", "most often taken for"]
 
 LADDER_CAPTION = (
@@ -282,6 +283,38 @@ def ladder_rows(learned: Learned) -> list[list[str]]:
     return [[rung.title, percent(rung.accuracy), f"{percent(rung.ci_low)} to {percent(rung.ci_high)}"] for rung in learned.ladder]
 
 
+def doubts_intro(doubts: Sequence[Doubt]) -> str:
+    if not doubts:
+        return ""
+    one = "This clip sounds" if len(doubts) == 1 else f"These {len(doubts)} clips sound"
+    return f'<p class="calm-caption">{one} like another class than its label says. Wrong labels cost accuracy: listen, then decide.</p>'
+
+
+def doubt_rows(doubts: Sequence[Doubt]) -> list[list[Any]]:
+    return [[i, d.clip.name, d.given, d.predicted, at_least_one(d.probability)] for i, d in enumerate(doubts, start=1)]
+
+
+def at_least_one(share: float) -> str:
+    return percent(share) if share >= 0.01 else "below 1 %"
+
+
+def doubt_question(doubt: Doubt) -> str:
+    return (
+        f"<p><b>{esc(doubt.clip.name)}</b>: you call it ‘{esc(doubt.given)}’; without your label the other clips make it "
+        f"‘{esc(doubt.predicted)}’. What do you hear?</p>"
+    )
+
+
+def decided(what: str, doubt: Doubt, left: int) -> str:
+    """What was done about a doubt, and what comes next; what: relabelled, removed or confirmed."""
+    done = {
+        "relabelled": f"{doubt.clip.name} is now one of your ‘{doubt.predicted}’ clips.",
+        "removed": f"{doubt.clip.name} is removed from your clips.",
+        "confirmed": f"{doubt.clip.name} stays ‘{doubt.given}’.",
+    }[what]
+    return progress(f"{done} {f'{left} to go.' if left else 'That was the last one.'}")
+
+
 def bundle_name(learned: Learned) -> str:
     """A file name from the classes: 'calm_bat_owl.safetensors'."""
     names = [re.sub(r"[^\w-]+", "-", name).strip("-") for name in learned.model.class_names]
@@ -305,10 +338,10 @@ def prediction_rows(rows: Sequence[ClipPrediction], class_names: Sequence[str]) 
         if row.error:
             found.append([number, row.name, "no answer", "", "", row.error])
             continue
-        second, unlike = ranked(row, class_names)[1:2], row.prediction_set == ()
+        second, unlike = _named(ranked(row, class_names)[1:2]), row.prediction_set == ()
         # A confidence shares 100 % among the known classes: beside "none of these" it would say that noise is surely one of them.
-        sure = "" if row.confidence is None or unlike else percent(row.confidence)
-        found.append([number, row.name, row.label + "?" * unlike, set_in_short(row, class_names), sure, _named(second), ""])
+        sure, second = ("", "") if unlike else ("" if row.confidence is None else percent(row.confidence), second)
+        found.append([number, row.name, row.label + "?" * unlike, set_in_short(row, class_names), sure, second, ""])
     return found
 
 

@@ -66,6 +66,16 @@ def test_fit_says_what_it_chose(capsys: pytest.CaptureFixture, class_folders: Pa
     assert (code, json.loads(out)["options"]["auto"]) == (0, True)
 
 
+def test_fit_names_the_label_that_the_others_contradict(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
+    (class_folders / "low" / "0.wav").rename(class_folders / "high" / "wrong.wav")
+    code, out, err = run(capsys, "fit", class_folders, "-o", tmp_path / "m.safetensors", "--backbone", "fake", "--json")
+    (found,) = json.loads(out)["suspicious"]
+    assert (code, found["file"], found["given"], found["predicted"]) == (0, "high/wrong.wav", "high", "low")
+    assert "note: is high/wrong.wav labelled rightly?" in err
+    assert "'low' (3 of 3 right, which fits anything from 44 % to 100 %)" in err
+    assert any("Record more of 'high' first" in warning for warning in json.loads(out)["warnings"])
+
+
 def test_evaluate_gives_every_rung(capsys: pytest.CaptureFixture, class_folders: Path) -> None:
     code, out, _ = run(capsys, "evaluate", class_folders, "--backbone", "fake", "--shots", 2, "--episodes", 3, "--json")
     assert code == 0

@@ -19,10 +19,10 @@ import app
 from calm_core.audio import AUDIO_SUFFIXES
 from calm_core.backbones import offered
 from calm_core.classifier import CalmClassifier
-from calm_core.dataset import Dataset, read_folder
+from calm_core.dataset import Clip, Dataset, read_folder
 from calm_core.errors import BundleError, Cancelled, DataError
 from calm_core.options import FitOptions
-from calm_core.studio import ClipPrediction, Learned, Studio
+from calm_core.studio import ClipPrediction, Doubt, Learned, Studio
 from calm_ui import words
 from calm_ui.header import choices
 from calm_ui.intake import bytes_needed, from_class, from_files
@@ -446,3 +446,40 @@ def test_without_a_calibration_the_reason_is_given_once() -> None:
 def test_names_in_sets_are_escaped() -> None:
     row = replace(answered(("owl", "wren")), prediction_set=("owl", "<b>"))
     assert "&lt;b&gt;" in words.answer(row, NAMES)
+
+
+# ---- labels in doubt ----
+
+
+def test_a_doubt_is_settled_by_relabelling_removing_or_confirming(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    clips_of(tmp_path, desk, 300, 700, 900)
+    clips = tuple(check.clip for check in desk.session.workspace.usable)
+
+    class Doubtful(Learned):
+        @property
+        def doubts(self) -> tuple[Doubt, ...]:
+            return tuple(Doubt(clip, "owl", "bat", 0.004) for clip in clips)
+
+    current = Current(Doubtful(None, clips=clips), "clips")
+    first, second, third = current.doubts(desk.session)
+    assert words.doubt_rows([first]) == [[1, "owl/300.wav", "owl", "bat", "below 1 %"]]
+    assert "you call it ‘owl’" in words.doubt_question(first)
+
+    desk.confirm(first.clip)
+    assert not current.clips_changed(desk.session.workspace)
+    desk.relabel(second.clip, "bat")
+    assert desk.session.workspace.class_counts == {"bat": 1, "owl": 2}
+    assert current.clips_changed(desk.session.workspace)
+    assert "Learn again" in words.stale(current, desk.session.workspace)
+    desk.remove(third.clip)
+    assert current.doubts(desk.session) == ()
+    assert words.decided("relabelled", second, 0) == words.progress("owl/700.wav is now one of your ‘bat’ clips. That was the last one.")
+    assert desk.clear().session.confirmed == frozenset()
+
+
+def test_names_in_doubts_are_escaped() -> None:
+    doubt = Doubt(Clip(Path("a.wav"), "<i>.wav", "<b>"), "<b>", "<u>", 0.01)
+    for said in (words.doubt_question(doubt), words.decided("relabelled", doubt, 1)):
+        assert "<i>" not in said
+        assert "<u>" not in said
