@@ -22,7 +22,7 @@ from .session import KEEP_HOURS, Answers, Current, Session
 
 CLIP_HEADERS = ["#", "file", "class", "status", "seconds", "rate (Hz)", "channels", "reason"]
 PREDICTION_HEADERS = ["#", "file", "answer", "90 % sure it is", "confidence", "next best", "note"]
-HEAD_HEADERS = ["class", "layer", "head", "reliability", "weight"]
+HEAD_HEADERS = ["class", "layer", "head", "reliability", "weight", "chance"]
 LADDER_HEADERS = ["method", "accuracy", "95 % interval"]
 DOUBT_HEADERS = ["#", "file", "your label", "sounds like", "chance that your label is right"]
 CLASS_HEADERS = ["class", "recognised", "accuracy", "95 % interval", "most often taken for"]
@@ -465,7 +465,8 @@ def heads_caption(current: Current | None) -> str:
     return (
         '<p class="calm-caption">The backbone hears with many small parts called attention heads, arranged in layers; each cell is one '
         f"of them. A bright cell tells this class from the others reliably, {judged}; a dark cell does no better than guessing, and "
-        "counts for little.</p>"
+        "counts for little. A dot marks what luck alone would reach in at most one cell of twenty, measured by shuffling the labels; a "
+        "cell without a dot could be chance.</p>"
     )
 
 

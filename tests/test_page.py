@@ -159,7 +159,9 @@ def learn(page: Page) -> None:
 def values(page: Page, plot: str) -> list[np.ndarray]:
     """The z values of a plot's traces, as plotly holds them in the page."""
     page.wait_for_function("id => document.querySelector(`#${id} .js-plotly-plot`)?.data?.[0]?.z", arg=plot)
-    found = page.evaluate("id => document.querySelector(`#${id} .js-plotly-plot`).data.map(trace => trace.z)", plot)
+    found = page.evaluate(
+        "id => document.querySelector(`#${id} .js-plotly-plot`).data.filter(trace => trace.z).map(trace => trace.z)", plot
+    )
     return [np.array(z, dtype=float) for z in found]
 
 
