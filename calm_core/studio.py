@@ -120,6 +120,15 @@ class Learned:
         return evaluation.confusion(self.model.held_out, len(self.model.class_names))
 
     @property
+    def calibration(self) -> confidence.Calibration | None:
+        """How sure it was of clips it had not heard, beside how often it was right; None where its confidence isn't calibrated."""
+        model, held_out = self.model, self.model.held_out
+        if model.temperature is None:
+            return None
+        found = confidence.probabilities(held_out.scores[held_out.valid], model.temperature, model.options.pooling)
+        return confidence.calibration(found.max(1), held_out.correct)
+
+    @property
     def doubts(self) -> tuple[Doubt, ...]:
         """Labels that deserve another look, the least probable first; none for a classifier from a file, whose clips aren't here."""
         if not self.clips:

@@ -25,6 +25,7 @@ PREDICTION_HEADERS = ["#", "file", "answer", "90 % sure it is", "confidence", "n
 HEAD_HEADERS = ["class", "layer", "head", "reliability", "weight", "chance"]
 LADDER_HEADERS = ["method", "accuracy", "95 % interval"]
 DOUBT_HEADERS = ["#", "file", "your label", "sounds like", "chance that your label is right"]
+CALIBRATION_HEADERS = ["how sure", "clips", "right", "95 % interval"]
 CLASS_HEADERS = ["class", "recognised", "accuracy", "95 % interval", "most often taken for"]
 
 LADDER_CAPTION = (
@@ -49,6 +50,7 @@ STATUS_WORDS = {
     ClipStatus.CONFLICT: "left out: in two classes",
 }
 LONG_NAME = 60
+CLOSE = 0.05  # confidence and accuracy nearer than this are called the same
 
 
 def esc(text: object) -> str:
@@ -281,6 +283,47 @@ def class_rows(learned: Learned) -> list[list[str]]:
 
 def ladder_rows(learned: Learned) -> list[list[str]]:
     return [[rung.title, percent(rung.accuracy), f"{percent(rung.ci_low)} to {percent(rung.ci_high)}"] for rung in learned.ladder]
+
+
+def calibration_text(learned: Learned) -> str:
+    """Whether the confidence kept its promise on left-out clips, in words."""
+    found = learned.calibration
+    if found is None:
+        return f'<p class="calm-caption">{esc(capital(learned.model.calibration_note))}</p>'
+    sure, right = found.overall
+    n = int(found.counts.sum())
+    verdict = (
+        "it promises about what it keeps"
+        if abs(sure - right) < CLOSE
+        else "it promises too much"
+        if sure > right
+        else "it promises too little: it is right more often than it says"
+    )
+    return (
+        f'<p class="calm-caption">On {count(n, "clip")} that it had not heard it was {percent(sure)} sure on average, and right '
+        f"{percent(right)} of the time: {verdict}. Taken by groups of equally sure answers, promise and truth are {100 * found.error:.0f} "
+        "percentage points apart (the expected calibration error; 0 is perfect). A dot on the dashed line is a promise kept; the line "
+        "through a dot shows how far luck alone may have moved it. One setting of the confidence was chosen on these same clips, so new "
+        "ones may fare a little worse.</p>"
+    )
+
+
+def calibration_rows(learned: Learned) -> list[list[Any]]:
+    """The chart of the confidence as a table, the surest answers first."""
+    found = learned.calibration
+    if found is None:
+        return []
+    groups = zip(found.edges[:-1], found.edges[1:], found.proportions, strict=True)
+    return [
+        [
+            f"{percent(low)} to {percent(high)}",
+            right.n,
+            percent(right.value),
+            f"{percent(right.interval[0])} to {percent(right.interval[1])}",
+        ]
+        for low, high, right in reversed(list(groups))
+        if right.n
+    ]
 
 
 def doubts_intro(doubts: Sequence[Doubt]) -> str:

@@ -19,6 +19,7 @@ import app
 from calm_core.audio import AUDIO_SUFFIXES
 from calm_core.backbones import offered
 from calm_core.classifier import CalmClassifier
+from calm_core.confidence import HeldOut
 from calm_core.dataset import Clip, Dataset, read_folder
 from calm_core.errors import BundleError, Cancelled, DataError
 from calm_core.options import FitOptions
@@ -483,3 +484,37 @@ def test_names_in_doubts_are_escaped() -> None:
     for said in (words.doubt_question(doubt), words.decided("relabelled", doubt, 1)):
         assert "<i>" not in said
         assert "<u>" not in said
+
+
+# ---- confidence beside the truth ----
+
+
+def believed(probability: float, right: int, n: int) -> Learned:
+    """What learning gives where each of n held-out clips got this probability, and the first ones were right."""
+    scores = np.tile(np.array([probability, 1 - probability], np.float32), (n, 1))
+    truth = np.array([0] * right + [1] * (n - right))
+
+    class Model:
+        class_names = ("bat", "owl")
+        held_out = HeldOut(truth, scores, scores, n)
+        temperature, options, calibration_note = 1.0, FitOptions(), ""
+
+    return Learned(Model())
+
+
+@pytest.mark.parametrize(("right", "said"), [(9, "about what it keeps"), (4, "promises too much"), (12, "promises too little")])
+def test_whether_the_confidence_kept_its_promise(right: int, said: str) -> None:
+    learned = believed(0.75, right, 12)
+    text = words.calibration_text(learned)
+    assert said in text
+    assert f"75 % sure on average, and right {words.percent(right / 12)}" in text
+    assert f"truth are {abs(75 - 100 * right / 12):.0f} percentage points apart" in text
+    assert [row[:3] for row in words.calibration_rows(learned)] == [["70 % to 80 %", 12, words.percent(right / 12)]]
+
+
+def test_what_is_not_calibrated_gets_the_reason_and_no_table() -> None:
+    class Model:
+        held_out, temperature, calibration_note = believed(0.75, 9, 12).model.held_out, None, "only 6 clips can be tested"
+
+    assert "Only 6 clips" in words.calibration_text(Learned(Model()))
+    assert words.calibration_rows(Learned(Model())) == []
