@@ -18,12 +18,12 @@ from typing import Any, get_args
 from . import __version__, dataset
 from .backbones import BACKBONES, DEFAULT_BACKBONE, offered
 from .classifier import CalmClassifier
-from .confidence import Proportion
+from .confidence import COVERAGE, Proportion
 from .dataset import ClipCheck
 from .doctor import examine
 from .errors import BundleError, CalmError
 from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme
-from .studio import Studio, Workspace
+from .studio import ClipPrediction, Doubt, Studio, Workspace
 from .trust import TrustResult
 
 
@@ -119,8 +119,9 @@ def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         )
     model = learned.model
     model.save(output)
-    for warning in model.warnings:
-        print(f"note: {warning}", file=sys.stderr)
+    doubts = [_doubt_in_words(doubt) for doubt in learned.doubts]
+    for note in (*model.warnings, *learned.advice, *doubts):
+        print(f"note: {note}", file=sys.stderr)
     result = {
         "model": str(output),
         "classes": workspace.class_counts,
@@ -128,12 +129,22 @@ def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         "class_accuracy": {name: _proportion(found) for name, found in learned.class_accuracy.items()},
         "calibrated": model.temperature is not None,
         "options": model.options.to_dict(),
-        "warnings": list(model.warnings),
+        "warnings": [*model.warnings, *learned.advice],
+        "suspicious": [
+            {"file": d.clip.name, "given": d.given, "predicted": d.predicted, "probability": d.probability} for d in learned.doubts
+        ],
         "left_out": _left_out(workspace.checks),
     }
     counts = ", ".join(f"{name} {count}" for name, count in workspace.class_counts.items())
     text = f"learned {len(learned.clips)} clips ({counts})\n{model.held_out.how} accuracy {learned.accuracy}\nsaved {output}"
     return result, text
+
+
+def _doubt_in_words(doubt: Doubt) -> str:
+    return (
+        f"is {doubt.clip.name} labelled rightly? It is given as {doubt.given!r}; by the other clips it sounds like {doubt.predicted!r} "
+        f"(probability of {doubt.given!r}: {max(1, round(100 * doubt.probability))} %)."
+    )
 
 
 def _predict(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -154,15 +165,22 @@ def _predict(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         if p.error:
             print(f"not predicted: {p.error}", file=sys.stderr)
         else:
+            row["prediction_set"] = p.prediction_set  # None: too few clips to give one; empty: none of the classes
             row["scores"] = dict(zip(model.class_names, p.scores.tolist(), strict=True))
             sure = "not calibrated" if p.confidence is None else f"{100 * p.confidence:.0f} %"
-            lines.append(f"{p.name}\t{p.label}\t{sure}")
+            lines.append("\t".join([p.name, p.label, sure, *_set_in_words(p)]))
         rows.append(row)
     if found and not lines:
         raise CalmError(f"none of the {len(found)} clips could be predicted; the reasons stand above.")
     if model.calibration_note:
         print(f"note: {model.calibration_note}", file=sys.stderr)
-    return {"model": str(arguments.model), "classes": list(model.class_names), "predictions": rows}, "\n".join(lines)
+    result = {"model": str(arguments.model), "classes": list(model.class_names), "coverage": COVERAGE, "predictions": rows}
+    return result, "\n".join(lines)
+
+
+def _set_in_words(p: ClipPrediction) -> list[str]:
+    """A column with the classes that can't be ruled out; none where no clip gets one, which a note says once."""
+    return [] if p.prediction_set is None else [f"{100 * COVERAGE:.0f} %: {', '.join(p.prediction_set) or 'none of these'}"]
 
 
 def _evaluate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:

@@ -41,14 +41,39 @@ def test_fit_then_predict(capsys: pytest.CaptureFixture, class_folders: Path, tm
     assert [row["label"] for row in rows] == ["low"] * 4 + [None]
     assert "broken.wav" in rows[-1]["error"]
     assert sum(rows[0]["scores"].values()) > 0
+    assert rows[0]["prediction_set"] == ["low"]
+    assert json.loads(out)["coverage"] == 0.9
 
     code, out, _ = run(capsys, "predict", model, class_folders / "low" / "0.wav")
     assert (code, out.split("\t")[:2]) == (0, ["0.wav", "low"])
+    assert out.rstrip("\n").split("\t")[3] == "90 %: low"
+
+
+def test_too_few_clips_for_sets_are_said_once(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
+    for path in class_folders.glob("*/[23].wav"):
+        path.unlink()
+    model = tmp_path / "few.safetensors"
+    run(capsys, "fit", class_folders, "-o", model, "--backbone", "fake")
+    code, out, err = run(capsys, "predict", model, class_folders / "low", "--json")
+    assert (code, [row["prediction_set"] for row in json.loads(out)["predictions"]]) == (0, [None, None])
+    assert err.count("needs at least 10") == 1
+    _, out, _ = run(capsys, "predict", model, class_folders / "low" / "0.wav")
+    assert out == "0.wav\tlow\tnot calibrated\n"
 
 
 def test_fit_says_what_it_chose(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
     code, out, _ = run(capsys, "fit", class_folders, "-o", tmp_path / "m.safetensors", "--backbone", "fake", "--auto", "--json")
     assert (code, json.loads(out)["options"]["auto"]) == (0, True)
+
+
+def test_fit_names_the_label_that_the_others_contradict(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
+    (class_folders / "low" / "0.wav").rename(class_folders / "high" / "wrong.wav")
+    code, out, err = run(capsys, "fit", class_folders, "-o", tmp_path / "m.safetensors", "--backbone", "fake", "--json")
+    (found,) = json.loads(out)["suspicious"]
+    assert (code, found["file"], found["given"], found["predicted"]) == (0, "high/wrong.wav", "high", "low")
+    assert "note: is high/wrong.wav labelled rightly?" in err
+    assert "'low' (3 of 3 right, which fits anything from 44 % to 100 %)" in err
+    assert any("Record more of 'high' first" in warning for warning in json.loads(out)["warnings"])
 
 
 def test_evaluate_gives_every_rung(capsys: pytest.CaptureFixture, class_folders: Path) -> None:
