@@ -17,7 +17,6 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import pairwise_distances
 from sklearn.metrics.pairwise import euclidean_distances
 
 from .errors import OptionError
@@ -72,12 +71,16 @@ def novelty(pool: Array, labelled: Array) -> Array:
     return euclidean_distances(pool, labelled).min(1) if len(labelled) else np.ones(len(pool), np.float32)
 
 
-def density(pool: Array) -> Array:
-    """How typical, (P,): one over the mean distance to the NEIGHBOURS nearest other clips of the pool (P, F)."""
+def typicality(sketches: Array) -> Array:
+    """How typical each clip is, (clips,): one over the mean distance to its NEIGHBOURS nearest others, all heads counting alike.
+
+    All pairs are costly, so this is done once for a pool: the weights that change with every answer have no part in it.
+    """
+    pool = sketches.reshape(len(sketches), -1)
     k = min(NEIGHBOURS, len(pool) - 1)
     if k < 1:
         return np.ones(len(pool), np.float32)
-    distances = np.partition(pairwise_distances(pool), k, axis=1)[:, : k + 1]  # the clip itself is one of them, at 0
+    distances = np.partition(euclidean_distances(pool), k, axis=1)[:, : k + 1]  # the clip itself is one of them, at 0
     return k / np.maximum(distances.sum(1), np.finfo(np.float32).tiny)
 
 
@@ -88,20 +91,19 @@ def rank(
     labelled: Array,
     counts: Index,
     *,
-    typical: Array | None = None,
+    typical: Array,
     seed: int = 0,
 ) -> Index:
     """The pool's clips, best first, (P,). Ties keep the pool's order.
 
-    probabilities (P, C); pool (P, F), labelled (n, F) features; counts (C,) labelled clips per class; typical (P,): `density` of the pool,
-    which costs all its pairs, where the caller keeps it from answer to answer. The orders:
+    probabilities (P, C); pool (P, F), labelled (n, F) features; counts (C,) labels per class; typical (P,): `typicality`. The orders:
 
     useful: unsure x unlike what is labelled x typical of what isn't; uncertain: least margin; entropy; diverse: k-center; confident:
     surest first, for confirming quickly; balanced: surest of the classes with the fewest labels; random.
     Raises OptionError for another order.
     """
     if order == "useful":
-        value = margin(probabilities) * novelty(pool, labelled) * (density(pool) if typical is None else typical)
+        value = margin(probabilities) * novelty(pool, labelled) * typical
     elif order == "uncertain":
         value = margin(probabilities)
     elif order == "entropy":

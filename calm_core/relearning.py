@@ -57,8 +57,8 @@ class Relearned:
         """Labelled clips that a classifier without them gets right, and how many could be asked."""
         return int(self.held_out.correct.sum()), int(self.held_out.valid.sum())
 
-    def queue(self, order: Order, sketches: Array, pool: Index, labelled: Index, *, typical: Array | None = None, seed: int = 0) -> Index:
-        """Clip numbers of the pool, the one to label next first. sketches: `active.sketch` of all clips; typical: see `active.rank`."""
+    def queue(self, order: Order, sketches: Array, pool: Index, labelled: Index, *, typical: Array, seed: int = 0) -> Index:
+        """The pool, the clip to label next first. sketches: `active.sketch` of all clips; typical (pool,): `active.typicality`."""
         features = active.weighted(sketches, self.weights.mean(1).numpy())
         counts = np.bincount(self.held_out.truth, minlength=len(self.class_names))
         best = active.rank(order, self.chances[pool], features[pool], features[labelled], counts, typical=typical, seed=seed)

@@ -166,6 +166,7 @@ def _label(
 ) -> Iterator[float]:
     """Accuracy on test clips with the first clips labelled, and after each further label."""
     relearner = Relearner(heads, options)
+    typical_of_usable = active.typicality(sketches[usable])
     given: list[str | None] = [None] * len(labels)
     for i in first:
         given[i] = labels[i]
@@ -177,5 +178,6 @@ def _label(
         if len(labelled) >= budget:
             return
         pool = np.setdiff1d(usable, labelled)
-        best = found.queue(order, sketches, pool, labelled, seed=seed * len(labels) + len(labelled))[0]
+        typical = typical_of_usable[np.searchsorted(usable, pool)]
+        best = found.queue(order, sketches, pool, labelled, typical=typical, seed=seed * len(labels) + len(labelled))[0]
         given[best] = labels[best]

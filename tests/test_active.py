@@ -16,31 +16,36 @@ CHANCES = np.array([[0.9, 0.05, 0.05], [0.5, 0.49, 0.01], [0.49, 0.48, 0.03], [0
 POOL = np.array([[0.1], [0.2], [5.0], [1.0]], np.float32)
 LABELLED = np.zeros((1, 1), np.float32)
 COUNTS = np.array([5, 1, 1])
+EVEN = np.ones(4, np.float32)
 
 
 def test_each_order_prefers_what_it_says() -> None:
-    first = {order: int(rank(order, CHANCES, POOL, LABELLED, COUNTS, typical=np.ones(4, np.float32))[0]) for order in active.ORDERS}
+    first = {order: int(rank(order, CHANCES, POOL, LABELLED, COUNTS, typical=EVEN)[0]) for order in active.ORDERS}
     assert first["uncertain"] in (1, 2)
     assert first["entropy"] == 3
     assert first["diverse"] == 2
     assert first["confident"] == 0
     assert first["useful"] == 2
-    flipped = rank("balanced", CHANCES[:, [1, 0, 2]], POOL, LABELLED, COUNTS)
+    flipped = rank("balanced", CHANCES[:, [1, 0, 2]], POOL, LABELLED, COUNTS, typical=EVEN)
     assert flipped.tolist() == [0, 1, 2, 3]  # all of the rare class now, so the surest first
     with pytest.raises(OptionError, match="choose one of useful"):
-        rank("best", CHANCES, POOL, LABELLED, COUNTS)  # type: ignore[arg-type]
+        rank("best", CHANCES, POOL, LABELLED, COUNTS, typical=EVEN)  # type: ignore[arg-type]
 
 
 def test_an_outlier_is_not_useful_for_being_far() -> None:
     """Ten alike and one far from all: as unsure and as new as can be, but it says nothing of the others."""
     pool = np.concatenate([np.linspace(1, 1.1, 20), [3.0]]).astype(np.float32)[:, None]
     chances = np.full((21, 2), 0.5, np.float32)
-    assert rank("diverse", chances, pool, LABELLED, COUNTS[:2])[0] == 20
-    assert rank("useful", chances, pool, LABELLED, COUNTS[:2])[0] != 20
+    typical = active.typicality(pool)
+    assert rank("diverse", chances, pool, LABELLED, COUNTS[:2], typical=typical)[0] == 20
+    assert rank("useful", chances, pool, LABELLED, COUNTS[:2], typical=typical)[0] != 20
 
 
 def test_random_is_the_same_for_the_same_seed() -> None:
-    orders = [rank("random", CHANCES.repeat(9, 0), POOL.repeat(9, 0), LABELLED, COUNTS, seed=s).tolist() for s in (1, 1, 2)]
+    orders = [
+        rank("random", CHANCES.repeat(9, 0), POOL.repeat(9, 0), LABELLED, COUNTS, typical=EVEN.repeat(9), seed=s).tolist()
+        for s in (1, 1, 2)
+    ]
     assert orders[0] == orders[1] != orders[2]
 
 
