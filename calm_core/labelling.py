@@ -2,7 +2,7 @@
 
 A room of its own at the layer of `studio`, which holds the use-cases without a project: both are called by page and command line alike.
 Every act is saved by `library` before the call returns; only then is the classifier asked again, so what the page shows as saved is.
-Knows no components, no formats of other programs (`export`) and no numerics (`relearning`, `active`).
+Knows no components and no numerics (`relearning`, `active`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,8 +19,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from . import active, audio, simulation
+from . import active, audio, dataset, export, simulation
 from .active import DEFAULT_ORDER, Order
+from .audio import ClipStatus
 from .backbones import Backbone
 from .dataset import Clip, ClipCheck, Dataset, preflight
 from .errors import DataError, OptionError
@@ -113,11 +114,9 @@ class Labelling:
 
     # ---- clips -----------------------------------------------------------------------------------------------------------
 
-    def add(self, dataset: Dataset, *, progress: Progress | None = None) -> Added:
+    def add(self, data: Dataset, *, progress: Progress | None = None) -> Added:
         """Adds the usable clips of a data set; their labels are a person's. `prepare` then makes their vectors."""
-        checks = preflight(dataset.clips, progress=progress)
-        usable = [check for check in checks if check.usable]
-        return self._add([new_clip(check) for check in usable], tuple(check for check in checks if not check.usable))
+        return self._add(*checked(_as_new(data), progress=progress))
 
     def add_recording(self, path: Path, window_s: float, *, name: str | None = None) -> Added:
         """Cuts a long recording into windows, each a clip of its own that remembers where it is from; silent ones are left out.
@@ -133,14 +132,9 @@ class Labelling:
                 start = i * round(window_s * rate) / rate
                 place = Path(folder) / f"{i}.wav"
                 soundfile.write(place, piece, rate, subtype="FLOAT")
-                clips.append((Clip(place, f"{name} {start:.1f} s", None), start, start + len(piece) / rate))
-            checks = preflight([clip for clip, _, _ in clips])
-            new = [
-                new_clip(check, group=recording.content_id, recording=name, start_s=start, end_s=end)
-                for check, (_, start, end) in zip(checks, clips, strict=True)
-                if check.usable
-            ]
-            return self._add(new, tuple(check for check in checks if not check.usable))
+                new = NewClip(place, f"{name} {start:.1f} s", group=recording.content_id, recording=name, start_s=start)
+                clips.append(replace(new, end_s=start + len(piece) / rate))
+            return self._add(*checked(clips))
 
     def _add(self, new: Sequence[NewClip], unusable: tuple[ClipCheck, ...]) -> Added:
         with self._lock:
@@ -330,17 +324,69 @@ class Labelling:
         return self.learned
 
 
-def new_clip(check: ClipCheck, **more: object) -> NewClip:
-    """A checked clip as one to add, with a person's label where it has one. more: other fields of NewClip."""
-    clip = check.clip
-    said = Judgement(clip.label, "positive", "person") if clip.label else Judgement()
-    seconds, rate = check.seconds, check.sample_rate_hz
-    return NewClip(clip.path, clip.name, said, seconds, rate, clip.fold, **more)  # type: ignore[arg-type]
+# ---- from files --------------------------------------------------------------------------------------------------------------
+
+
+def checked(clips: Sequence[NewClip], *, progress: Progress | None = None) -> tuple[list[NewClip], tuple[ClipCheck, ...]]:
+    """The clips that can be used, with their length and rate, and the checks of the others."""
+    checks = preflight([Clip(clip.path, clip.name, clip.judgement.label) for clip in clips], progress=progress)
+    good = [
+        replace(clip, seconds=check.seconds, rate_hz=check.sample_rate_hz)
+        for clip, check in zip(clips, checks, strict=True)
+        # Windows of one recording may sound the same, and are clips of their own all the same.
+        if check.usable or (check.status is ClipStatus.DUPLICATE and clip.recording is not None)
+    ]
+    names = {clip.name for clip in good}
+    return good, tuple(check for check in checks if not check.usable and check.clip.name not in names)
+
+
+def read_clips(source: Path, workdir: Path | None = None) -> tuple[NewClip, ...]:
+    """Clips of whatever holds audio: our own exports with all that was said about them, else what `dataset.read` takes.
+
+    Raises DataError as the readers do.
+    """
+    if source.suffix.lower() == ".json":
+        return export.read_label_studio(source)
+    for table in (source, source / "metadata.csv", source / "train" / "metadata.csv"):
+        if export.is_our_table(table):
+            return export.read_table(table)
+    if (source / "tasks.json").is_file():
+        return export.read_label_studio(source / "tasks.json")
+    return tuple(_as_new(dataset.read(source, workdir)))
+
+
+def read_pool(source: Path) -> tuple[NewClip, ...]:
+    """All audio of a folder, without labels, wherever it lies in it."""
+    return tuple(_as_new(dataset.read_unlabelled([source])))
+
+
+def read_labels(source: Path, entries: Sequence[Entry], recording: str = "") -> dict[int, Judgement]:
+    """What a table of labels, an Audacity label track or a Raven selection table says about clips that are in the project already.
+
+    recording: which one a label track is of, by default the one that is called like the track. Raises DataError where nothing fits.
+    """
+    if source.suffix.lower() != ".txt":
+        return export.match_labels(source, entries)
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{source.name!r} can't be read as text ({error}); save it again as UTF-8.") from error
+    if text.startswith("Selection\t"):
+        return export.match_regions(export.read_raven(source), entries, recording)
+    known = sorted({entry.recording or entry.name for entry in entries})
+    named = recording or next((name for name in known if source.stem in (name, Path(name).stem)), "")
+    return export.match_regions(export.read_audacity(text), entries, named)
+
+
+def _as_new(data: Dataset) -> list[NewClip]:
+    """A data set's clips as ones to add, with a person's label where they have one."""
+    said = [Judgement(clip.label, "positive", "person") if clip.label else Judgement() for clip in data.clips]
+    return [NewClip(clip.path, clip.name, judgement, fold=clip.fold) for clip, judgement in zip(data.clips, said, strict=True)]
 
 
 def simulate(
     studio: Studio,
-    dataset: Dataset,
+    data: Dataset,
     backbone: Backbone,
     *,
     orders: Sequence[Order],
@@ -353,7 +399,7 @@ def simulate(
     cancelled: Cancel | None = None,
 ) -> tuple[Simulation, tuple[ClipCheck, ...]]:
     """What orders of labelling are worth on a labelled data set, by its folds where all clips have one; and the clips left out."""
-    checks = preflight(dataset.clips)
+    checks = preflight(data.clips)
     clips = [check.clip for check in checks if check.usable and check.clip.label is not None]
     if not clips:
         raise DataError(f"none of the {len(checks)} clips can be used; the first: {checks[0].reason}")

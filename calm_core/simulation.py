@@ -41,13 +41,13 @@ class LabelCurve:
     ci_high: tuple[float, ...]
 
     def labels_to_reach(self, accuracy: float) -> int | None:
-        """The fewest labels from which the mean is never again below `accuracy`, None where it ends below."""
-        reached = None
-        for labels, value in zip(reversed(self.labels), reversed(self.accuracy), strict=True):
-            if value < accuracy:
-                return reached
-            reached = labels
-        return reached
+        """The fewest labels with which the mean is at least `accuracy`, None where it never is."""
+        return next((labels for labels, value in zip(self.labels, self.accuracy, strict=True) if value >= accuracy), None)
+
+    def labels_to_stay(self, accuracy: float) -> int | None:
+        """The fewest labels from which the mean is never again below `accuracy`, None where it ends below: less of it is luck."""
+        below = [labels for labels, value in zip(self.labels, self.accuracy, strict=True) if value < accuracy]
+        return next((labels for labels in self.labels if not below or labels > below[-1]), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,10 @@ class Simulation:
     protocol: str
 
     def to_dict(self) -> dict[str, Any]:
-        rows = [{**asdict(curve), "labels_to_reach_target": curve.labels_to_reach(self.target)} for curve in self.curves]
+        rows = [
+            {**asdict(c), "labels_to_reach_target": c.labels_to_reach(self.target), "labels_to_stay_there": c.labels_to_stay(self.target)}
+            for c in self.curves
+        ]
         return {**asdict(self), "curves": rows}
 
 

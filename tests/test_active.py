@@ -100,7 +100,9 @@ def test_simulation_respects_folds(sounds: tuple[HeadVectors, list[str]]) -> Non
     assert "another fold" in found.protocol
 
 
-def test_labels_to_reach_is_where_the_curve_stays() -> None:
+def test_labels_to_reach_and_to_stay() -> None:
     flat = (0.0,) * 5
-    assert LabelCurve("random", (2, 3, 4, 5, 6), (0.1, 0.9, 0.3, 0.8, 0.9), flat, flat).labels_to_reach(0.8) == 5
-    assert LabelCurve("random", (2, 3, 4, 5, 6), (0.1, 0.9, 0.3, 0.8, 0.7), flat, flat).labels_to_reach(0.8) is None
+    curve = LabelCurve("random", (2, 3, 4, 5, 6), (0.1, 0.9, 0.3, 0.8, 0.9), flat, flat)
+    assert (curve.labels_to_reach(0.8), curve.labels_to_stay(0.8)) == (3, 5)
+    assert (curve.labels_to_reach(0.1), curve.labels_to_stay(0.1)) == (2, 2)
+    assert (curve.labels_to_reach(0.95), curve.labels_to_stay(0.95)) == (None, None)
