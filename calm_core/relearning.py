@@ -211,37 +211,53 @@ class Relearner:
         squares, crossed, count = self._squares(), self._crossed(), self._count()[:, None, None]
         for heads in self._chunks(len(rows)):
             if self.options.centre:
-                inner, length_squared = self._stack("inner", heads, rows), self.length_squared[heads][:, rows]
+                inner, length_squared = self._stack("inner", heads, rows), self.length_squared[heads].index_select(1, rows)
                 yield heads, _centred_cosines(inner, squares[:, heads], crossed[:, heads], count, length_squared)
             else:
                 yield heads, self._stack("cosines", heads, rows)
 
     def _held_out_cosines(self, rows: Tensor, truth: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """Yields (heads, cosines (C, heads, rows)) of labelled rows with centroids, and a centre, that don't contain their clip."""
-        squares_of_all, crossed_of_all, count = self._squares(), self._crossed(), self._count()
-        clips, place = torch.unique(self.clip_of_row[rows], return_inverse=True)
-        single = len(clips) == len(rows)  # then a clip's sum is its row
+        count = self._count()
         mine = algorithm.one_hot(truth, len(count)).T.unsqueeze(1)  # (C, 1, n)
         left = count[:, None, None] - mine * self.rows_per_clip[self.clip_of_row[rows]].float()
         empty = left == 0 if bool((left == 0).any()) else None
-        for heads in self._chunks(len(rows)):
-            inner, own, squares = self._stack("inner", heads, rows), self.own[heads][:, rows], squares_of_all[:, heads]
-            length_squared = self.length_squared[heads][:, rows]
-            # What a clip's sum W gives with each class sum, and with itself: sums over its rows.
-            with_classes, with_itself = inner, own
-            if not single:
-                with_classes = torch.zeros(*inner.shape[:2], len(clips)).index_add_(2, place, inner)[..., place]
-                with_itself = torch.zeros(len(own), len(clips)).index_add_(1, place, own)[:, place]
-            if self.options.centre:
-                squares = squares + mine * (with_itself - 2 * with_classes)
-                crossed = crossed_of_all[:, heads] - with_classes + mine * (with_itself - with_classes.sum(0))
-                sims = _centred_cosines(inner - mine * own, squares, crossed, left, length_squared)
-            else:  # only the cosine with the clip's own class is another one
-                index = truth.expand(1, *own.shape)
-                here = squares.squeeze(-1).T[:, truth] + with_itself - 2 * with_classes.gather(0, index)[0]
-                without = _cosines(inner.gather(0, index)[0] - own, here, length_squared)
-                sims = self._stack("cosines", heads, rows).scatter_(0, index, without.unsqueeze(0))
+        own, length_squared = self.own.index_select(1, rows), self.length_squared.index_select(1, rows)
+        found = self._held_out_centred(rows, mine, left, own, length_squared) if self.options.centre else None
+        for heads, sims in found or self._held_out_uncentred(rows, truth, own, length_squared):
             yield heads, sims if empty is None else sims.masked_fill_(empty, -torch.inf)
+
+    def _held_out_uncentred(self, rows: Tensor, truth: Tensor, own: Tensor, length_squared: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Only the cosine with the clip's own class is another one without it."""
+        inner, squares = torch.empty_like(own), torch.empty_like(own)
+        for c, known in enumerate(self._classes.values()):
+            members = (truth == c).nonzero().flatten()
+            inner.index_copy_(1, members, known.inner.index_select(1, rows[members]))
+            squares.index_copy_(1, members, known.squares.unsqueeze(1).expand(-1, len(members)))
+        squares += self._over_clip(own, rows) - 2 * self._over_clip(inner, rows)
+        without = _cosines(inner - own, squares, length_squared).unsqueeze(0)
+        index = truth.expand(1, *own.shape)
+        for heads in self._chunks(len(rows)):
+            yield heads, self._stack("cosines", heads, rows).scatter_(0, index[:, heads], without[:, heads])
+
+    def _held_out_centred(
+        self, rows: Tensor, mine: Tensor, left: Tensor, own: Tensor, length_squared: Tensor
+    ) -> Iterator[tuple[slice, Tensor]]:
+        """Without the clip the centre is another one too, and so are all cosines."""
+        squares, crossed = self._squares(), self._crossed()
+        for heads in self._chunks(len(rows)):
+            inner = self._stack("inner", heads, rows)
+            with_classes, with_itself = self._over_clip(inner, rows), self._over_clip(own[heads], rows)
+            here = squares[:, heads] + mine * (with_itself - 2 * with_classes)
+            across = crossed[:, heads] - with_classes + mine * (with_itself - with_classes.sum(0))
+            yield heads, _centred_cosines(inner - mine * own[heads], here, across, left, length_squared[heads])
+
+    def _over_clip(self, products: Tensor, rows: Tensor) -> Tensor:
+        """What rows' inner products (..., rows) are for the sum of each row's clip: the sum over the clip's rows."""
+        clips, place = torch.unique(self.clip_of_row[rows], return_inverse=True)
+        if len(clips) == len(rows):
+            return products
+        return torch.zeros(*products.shape[:-1], len(clips)).index_add_(-1, place, products)[..., place]
 
     def _chunks(self, n_rows: int) -> Iterator[slice]:
         step = max(1, CHUNK_ELEMENTS // max(1, n_rows * len(self._classes)))
@@ -252,7 +268,7 @@ class Relearner:
         """(C, heads, rows) of the classes' inner products or cosines."""
         everything = len(rows) == len(self.clip_of_row)
         parts = [getattr(known, what)[heads] for known in self._classes.values()]
-        return torch.stack(parts if everything else [part[:, rows] for part in parts])
+        return torch.stack(parts if everything else [part.index_select(1, rows) for part in parts])
 
     def _squares(self) -> Tensor:
         """S_c . S_c of the class sums, (C, heads, 1)."""

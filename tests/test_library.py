@@ -8,6 +8,7 @@ import random
 import signal
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -148,6 +149,25 @@ def test_a_stale_tab_must_look_again(project: Project) -> None:
         assert said(project)[1].label == "bat"
         project.label([1], "owl")
         assert said(other)[1].label == "owl"
+
+
+def test_two_tabs_at_once_lose_nothing(project: Project) -> None:
+    """Each act is retried after a look, as a page does; all are in the history, and the last one stands."""
+
+    def tab(clip: int) -> None:
+        with Project(project.folder) as mine:
+            for i in range(15):
+                while True:
+                    try:
+                        mine.label([clip], LABELS[i % 3])
+                        break
+                    except StaleError:
+                        mine.snapshot()
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(tab, (1, 2)))
+    assert len(project.history(1000)) == 31
+    assert [said(project)[clip].label for clip in (1, 2)] == [LABELS[14 % 3]] * 2
 
 
 def test_an_act_is_all_or_nothing(project: Project) -> None:
