@@ -272,19 +272,19 @@ class Labelling:
 
     def undo(self) -> str:
         """What was taken back, "" where there was nothing."""
-        return self._act(self.project.undo)
+        return self._act(self.project.undo, note=False)
 
     def redo(self) -> str:
-        return self._act(self.project.redo)
+        return self._act(self.project.redo, note=False)
 
     # ---- how -------------------------------------------------------------------------------------------------------------
 
-    def _act(self, act: Callable[[], T]) -> T:
+    def _act(self, act: Callable[[], T], note: bool = True) -> T:
         with self._lock:
             revision = self.project.revision
             done = act()
             if self.project.revision != revision:
-                self._refresh(note=True)
+                self._refresh(note)
             return done
 
     def _refresh(self, note: bool = False) -> None:
@@ -343,10 +343,16 @@ def checked(clips: Sequence[NewClip], *, progress: Progress | None = None) -> tu
 def read_clips(source: Path, workdir: Path | None = None) -> tuple[NewClip, ...]:
     """Clips of whatever holds audio: our own exports with all that was said about them, else what `dataset.read` takes.
 
+    workdir: where a ZIP is unpacked, by default in the system's temporary folder; the caller's to delete once the clips are added.
     Raises DataError as the readers do.
     """
     if source.suffix.lower() == ".json":
         return export.read_label_studio(source)
+    if source.suffix.lower() == ".zip":
+        into = Path(tempfile.mkdtemp(prefix="clips-", dir=workdir))
+        data = dataset.read_zip(source, into)
+        tables = [table for table in sorted(into.rglob("metadata.csv")) if export.is_our_table(table)]
+        return export.read_table(tables[0]) if tables else tuple(_as_new(data))
     for table in (source, source / "metadata.csv", source / "train" / "metadata.csv"):
         if export.is_our_table(table):
             return export.read_table(table)

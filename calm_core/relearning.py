@@ -78,7 +78,10 @@ class _ClassSum:
 
 
 class Relearner:
-    """The vectors of a project's clips, and what is kept of the latest labels. One user at a time."""
+    """The vectors of a project's clips, and what is kept of the latest labels. One user at a time.
+
+    Holds all vectors in float32 and 4 (2 C + 4) bytes for every row and head: at 1,024 heads x 128 and 10 classes 0.6 MB a clip.
+    """
 
     def __init__(self, vectors: HeadVectors, options: FitOptions | None = None) -> None:
         """Raises DataError for vectors that are not finite and for reliability that isn't leave-one-out."""

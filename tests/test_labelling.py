@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from calm_core import dataset
+from calm_core import dataset, export
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.dataset import Clip, Dataset
 from calm_core.errors import DataError, OptionError, StaleError
-from calm_core.labelling import Labelling, simulate
+from calm_core.labelling import Labelling, checked, read_clips, simulate
 from calm_core.library import Project
 from calm_core.options import FitOptions
 from calm_core.studio import Studio
@@ -64,6 +65,11 @@ def test_a_session(labelling: Labelling, fake_backbone: FakeBackbone) -> None:
     assert labelling.undo() == "1 clip uncertain"
     assert labelling.redo() == "1 clip uncertain"
     assert len(labelling.queue()) == 12
+    labelling.undo()
+    assert labelling.undo().startswith("1 clip to ")
+    assert [point.labels for point in labelling.curve] == [13, 14, 15, 16]
+    labelling.redo()
+    labelling.redo()
     assert [point.labels for point in labelling.curve] == [13, 14, 15, 16, 17]
     assert all(point.hits == point.n == point.labels for point in labelling.curve)
 
@@ -188,3 +194,17 @@ def test_simulate_uses_folds_where_all_clips_have_one(studio: Studio, fake_backb
     found, left_out = simulate(studio, dataset.read(class_folders), fake_backbone, orders=["useful", "random"], start=1, budget=6, seeds=2)
     assert (found.n_clips, left_out, found.curves[0].labels) == (12, (), (3, 4, 5, 6))
     assert "another fold" in found.protocol
+
+
+def test_a_zipped_export_resumes_the_project(labelling: Labelling, tmp_path: Path) -> None:
+    """On a server that forgets, this file is the project."""
+    labelling.answer(labelling.queue(count=1)[0].entry.id, state="uncertain")
+    labelling.accept_above(0.6)
+    export.write_audiofolder(labelling.now.entries, tmp_path / "out")
+    archive = shutil.make_archive(str(tmp_path / "project"), "zip", tmp_path / "out")
+    clips, unusable = checked(read_clips(Path(archive), tmp_path))
+    with Project.create(tmp_path / "projects") as project:
+        project.add(clips)
+        found = [(e.sha256, e.name, e.judgement) for e in project.snapshot().entries]
+    assert found == [(e.sha256, e.name, e.judgement) for e in labelling.now.entries]
+    assert unusable == ()
