@@ -232,11 +232,12 @@ class Relearner:
 
     def _held_out_uncentred(self, rows: Tensor, truth: Tensor, own: Tensor, length_squared: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """Only the cosine with the clip's own class is another one without it."""
-        inner, squares = torch.empty_like(own), torch.empty_like(own)
-        for c, known in enumerate(self._classes.values()):
-            members = (truth == c).nonzero().flatten()
-            inner.index_copy_(1, members, known.inner.index_select(1, rows[members]))
-            squares.index_copy_(1, members, known.squares.unsqueeze(1).expand(-1, len(members)))
+        by_class = torch.argsort(truth, stable=True)
+        sizes = torch.bincount(truth).tolist()
+        parts = zip(self._classes.values(), rows[by_class].split(sizes), strict=True)
+        inner = torch.cat([known.inner.index_select(1, members) for known, members in parts], dim=1)
+        inner = inner.index_select(1, torch.argsort(by_class))
+        squares = self._squares().squeeze(-1).T.index_select(1, truth)
         squares += self._over_clip(own, rows) - 2 * self._over_clip(inner, rows)
         without = _cosines(inner - own, squares, length_squared).unsqueeze(0)
         index = truth.expand(1, *own.shape)
@@ -269,9 +270,10 @@ class Relearner:
 
     def _stack(self, what: str, heads: slice, rows: Tensor) -> Tensor:
         """(C, heads, rows) of the classes' inner products or cosines."""
-        everything = len(rows) == len(self.clip_of_row)
-        parts = [getattr(known, what)[heads] for known in self._classes.values()]
-        return torch.stack(parts if everything else [part.index_select(1, rows) for part in parts])
+        found = torch.empty(len(self._classes), heads.stop - heads.start, len(rows))
+        for part, known in zip(found, self._classes.values(), strict=True):
+            torch.index_select(getattr(known, what)[heads], 1, rows, out=part)
+        return found
 
     def _squares(self) -> Tensor:
         """S_c . S_c of the class sums, (C, heads, 1)."""
