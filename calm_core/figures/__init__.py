@@ -9,6 +9,7 @@ Input that is None or holds no value gives `empty` with what to do next; input o
 from .base import ACCENT, INK, empty
 from .calibration import calibration_chart
 from .heads import contribution_map, reliability_maps, reliability_table
+from .labelling import accuracy_curve
 from .results import MAX_BARS, class_accuracy, confidence_bars, confusion_matrix, ladder_chart
 from .sounds import MAX_FRAMES, spectrogram
 
@@ -17,6 +18,7 @@ __all__ = [
     "INK",
     "MAX_BARS",
     "MAX_FRAMES",
+    "accuracy_curve",
     "calibration_chart",
     "class_accuracy",
     "confidence_bars",
