@@ -290,7 +290,7 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
             gr.update(visible=desk.jobs.busy),
             gr.update(visible=some),
             gr.update(visible=bool(bench.labelling and bench.labelling.unheard)),
-            gr.update(open=True) if bench.now and not bench.left() else gr.skip(),
+            gr.update(open=not bench.left()),
             words.private_link(bench),
             bench.order,
             *sight(bench),
