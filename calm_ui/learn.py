@@ -63,6 +63,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     with gr.Column(visible=False, elem_id="learn-result") as result:
         headline = gr.HTML(elem_id="learn-headline")
         warnings = gr.HTML(elem_id="learn-warnings")
+        build_doubts(page, demo)
         with gr.Row():
             with gr.Column(min_width=320):
                 gr.Markdown("### How often each class is recognised")
@@ -100,7 +101,6 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
                 show_label=False,
                 elem_id="learn-trust-table",
             )
-    build_doubts(page, demo)
     gr.Markdown("### Keep it, or bring one back")
     with gr.Row():
         download = gr.DownloadButton("Save this classifier as a file", visible=False, elem_id="learn-download")

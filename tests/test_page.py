@@ -210,7 +210,7 @@ def test_from_a_zip_to_an_answer_with_its_reasons(
     expect(page.locator("#predict-files")).to_contain_text("broken")
     page.locator("#predict-button").click()
     expect(page.locator("#predict-sentence")).to_contain_text("‘tone’ with")
-    expect(page.locator("#predict-sentence")).to_contain_text("Only ‘tone’ fits (90 % sure).")
+    expect(page.locator("#predict-sentence")).to_contain_text("Of your classes only ‘tone’ fits.")
     expect(page.locator("#predict-about")).to_contain_text("None of these")
     rows = page.locator("#predict-table [role=row]")
     expect(rows.filter(has_text="query é.wav")).to_contain_text("tone")
