@@ -67,8 +67,9 @@ def build_parser() -> argparse.ArgumentParser:
     method.add_argument("--top-k", type=int, help="heads kept per class (default all)")
     method.add_argument("--pooling", choices=get_args(Pooling), default=default.pooling, help="sum votes or their logarithms")
     method.add_argument("--centre", action="store_true", help="subtract the mean of the support vectors first")
+    method.add_argument("--whiten", type=float, help="divide out how clips vary within a class, shrunk by this share (default: don't)")
     method.add_argument("--trust", type=float, default=default.trust, help="0 equal weights to 1 learned ones (default %(default)s)")
-    method.add_argument("--auto", action="store_true", help="choose tau, tau-w, pooling, centre and trust on the support clips alone")
+    method.add_argument("--auto", action="store_true", help="choose all but shrinkage and reliability on the support clips alone")
     method.add_argument(
         "--shrinkage", type=float, default=default.shrinkage, help="alpha; pulls reliability to its mean (default %(default)s)"
     )

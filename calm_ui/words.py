@@ -245,7 +245,9 @@ def settings_in_words(options: FitOptions) -> str:
     trust = (
         "all heads count the same" if options.trust == 0 else f"learned weights trusted {percent(options.trust)} (τ_w {options.tau_w:g})"
     )
-    return f"Chosen on your clips: {trust}; {joined} of votes; sharpness τ {options.tau:g}{'; centred' if options.centre else ''}."
+    seen = "; centred" if options.centre else "; whitened" if options.whiten is not None else ""
+    kept = f"; {options.top_k} heads per class" if options.top_k else ""
+    return f"Chosen on your clips: {trust}{kept}; {joined} of votes; sharpness τ {options.tau:g}{seen}."
 
 
 def classes_of(current: Current) -> str:
