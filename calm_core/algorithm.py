@@ -73,14 +73,26 @@ def fit(
     return Fitted(centre, mu, r, head_weights(r, options), judged)
 
 
-def scores(vectors: Tensor, fitted: Fitted, options: FitOptions) -> Tensor:
-    """Reliability-weighted votes s (Q, C) = sum over heads of w p, or of w log p (step 7). They are no probabilities."""
+def ask(vectors: Tensor, fitted: Fitted, options: FitOptions) -> tuple[Tensor, Tensor]:
+    """Scores and familiarity, both (Q, C), of vectors (Q, L, H, D), in one pass over the heads.
+
+    Score: the reliability-weighted vote s = sum over heads of w p, or of w log p (step 7). Scores are no probabilities.
+    Familiarity: sum over heads of w cosine, how near a clip is to the class where its reliable heads look. The vote compares the
+    classes with each other; familiarity doesn't, so it alone can say that a clip belongs to none of them (ours, not the paper's).
+    """
     w = fitted.weights.flatten(0, 1)  # (L * H, C)
-    votes = torch.zeros(len(vectors), w.shape[1])
-    for vote, rows in zip(votes.split(CHUNK_ROWS), vectors.split(CHUNK_ROWS), strict=True):
+    votes, near = torch.zeros(len(vectors), w.shape[1]), torch.zeros(len(vectors), w.shape[1])
+    rows_of = zip(votes.split(CHUNK_ROWS), near.split(CHUNK_ROWS), vectors.split(CHUNK_ROWS), strict=True)
+    for vote, cosine, rows in rows_of:
         for heads, sims in similarities(rows, fitted.centroids, fitted.centre):
             vote += torch.einsum("hqc,hc->qc", pooled(sims, options), w[heads])
-    return votes
+            cosine += torch.einsum("hqc,hc->qc", sims, w[heads])
+    return votes, near
+
+
+def scores(vectors: Tensor, fitted: Fitted, options: FitOptions) -> Tensor:
+    """The scores (Q, C) of `ask` alone."""
+    return ask(vectors, fitted, options)[0]
 
 
 def contributions(vectors: Tensor, fitted: Fitted, options: FitOptions) -> Tensor:

@@ -53,7 +53,7 @@ class Rung:
     method: str  # as in tables and JSON
     title: str  # as on the page
     fit: Callable[[Support], Scorer]
-    features: Literal["heads", "mfcc"] = "heads"
+    features: Literal["heads", "mfcc", "answers"] = "heads"
 
 
 def calm(support: Support) -> Scorer:
@@ -132,6 +132,11 @@ def probe(support: Support) -> Scorer:
     return lambda vectors: torch.from_numpy(model.predict_proba(vectors.flatten(1).double().numpy()))
 
 
+def zero_shot(_: Support) -> Scorer:
+    """The backbone's own answer, nothing learned: per class the likelihood of its name as the answer, (Q, 1, 1, C)."""
+    return lambda likelihoods: likelihoods[:, 0, 0].exp()
+
+
 LADDER: tuple[Rung, ...] = (
     Rung("calm_auto", "CALM, tuned on your clips", calm_auto),
     Rung("calm", "CALM, as in the paper", calm),
@@ -143,12 +148,15 @@ LADDER: tuple[Rung, ...] = (
     Rung("concat", "Nearest centroid, all heads joined", concatenated),
     Rung("probe", "Linear probe on all heads", probe),
     Rung("mfcc", "MFCC + logistic regression (no network)", probe, features="mfcc"),
+    Rung("zero_shot", "Zero-shot: the model's own answer", zero_shot, features="answers"),
     Rung("random_reliability", "Control: random head weights", random_reliability),
 )
 
 
 def fit_and_score(rung: Rung, support: Support, queries: Tensor) -> Array:
-    """Scores (Q, C) of queries by one rung; a class without a support clip scores 0."""
+    """Scores (Q, C) of queries by one rung; a class without a support clip scores 0, but for the rung that learns nothing."""
+    if rung.features == "answers":
+        return rung.fit(support)(queries).float().numpy()
     present, compact = torch.unique(support.labels, return_inverse=True)
     scorer = rung.fit(replace(support, labels=compact, n_classes=len(present)))
     scores = torch.zeros(len(queries), support.n_classes)

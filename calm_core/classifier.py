@@ -21,13 +21,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from . import algorithm, confidence, selection
-from .confidence import HeldOut, Progress, mean_by_group
+from .confidence import COVERAGE, HeldOut, Progress, mean_by_group
 from .errors import BundleError, DataError, OptionError
 from .options import FitOptions
 from .vectors import HeadVectors, Origin
 
 FORMAT = "calm-classifier"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: chance
 NOT_FINITE = "the head vectors hold NaN or infinite values; extract them again, in float32 if they were in float16."
 
 Array = NDArray[np.float32]
@@ -39,12 +39,14 @@ class Prediction:
     """One row per clip.
 
     labels: the class with the highest score; scores: (Q, C) reliability-weighted votes, NOT probabilities;
-    probabilities: (Q, C) calibrated on held-out support clips, or None with the reason in `note`.
+    probabilities: (Q, C) calibrated on held-out support clips; p_values: (Q, C) of `confidence.p_values`; both None where there were
+    too few clips, with the reason in `note`.
     """
 
     class_names: tuple[str, ...]
     scores: Array
     probabilities: Array | None
+    p_values: Array | None = None
     note: str = ""
 
     @property
@@ -62,6 +64,15 @@ class Prediction:
             return None
         return self.probabilities[np.arange(len(self)), self.indices]
 
+    def sets(self, coverage: float = COVERAGE) -> list[tuple[str, ...]] | None:
+        """The classes that can't be ruled out at this coverage, one tuple a clip, the likeliest first; an empty one means "none of
+        these". None where there were too few clips to calibrate.
+        """
+        if self.p_values is None:
+            return None
+        order = np.argsort(-self.scores, axis=1, kind="stable")
+        return [tuple(self.class_names[c] for c in classes if p[c] > 1 - coverage) for classes, p in zip(order, self.p_values, strict=True)]
+
     def __len__(self) -> int:
         return len(self.scores)
 
@@ -72,8 +83,9 @@ class CalmClassifier:
 
     centre (L, H, D): taken from every vector first; centroids (C, L, H, D) unit length; reliability, weights (L, H, C).
 
-    judged (C,): how many clips judged each class. temperature: calibration, None if too few clips. held_out: the scores of
-    the support clips by models fitted without them. warnings: what a user should know about this fit.
+    judged (C,): how many clips judged each class. chance (C,): the reliability that heads reach in one case of twenty where labels
+    say nothing (`confidence.chance_level`), NaN where that was not asked for. temperature: calibration, None if too few clips.
+    held_out: the scores of the support clips by models fitted without them. warnings: what a user should know about this fit.
     """
 
     class_names: tuple[str, ...]
@@ -82,6 +94,7 @@ class CalmClassifier:
     reliability: Tensor
     weights: Tensor
     judged: Tensor
+    chance: Tensor
     options: FitOptions
     held_out: HeldOut
     temperature: float | None
@@ -97,14 +110,15 @@ class CalmClassifier:
         groups: Sequence[Any] | None = None,
         holdout: tuple[Vectors, Sequence[str]] | None = None,
         class_names: Sequence[str] | None = None,
+        null: bool = True,
         progress: Progress | None = None,
     ) -> Self:
         """Learns from vectors (N, L, H, D), an array, tensor or `HeadVectors`, and one label per clip.
 
         groups: for plain arrays, rows with equal values (windows of one clip) are left out together. holdout: vectors and
         labels that judge the heads with FitOptions(reliability="holdout"). class_names: order of the classes, by default
-        sorted. progress: told of each refit that scores left-out clips; whatever it raises ends the fit. Raises DataError
-        where shapes, labels or classes don't fit.
+        sorted. null: also measure the `chance` level of the reliability map. progress: told of each refit that scores left-out
+        clips; whatever it raises ends the fit. Raises DataError where shapes, labels or classes don't fit.
         """
         options = options or FitOptions()
         rows = as_head_vectors(vectors, groups)
@@ -121,17 +135,23 @@ class CalmClassifier:
             options = selection.choose(x, y, len(names), options, g)
         fitted = algorithm.fit(x, y, len(names), options, g, judges)
 
-        def refit(fit_rows: NDArray[np.int64], test_rows: NDArray[np.int64]) -> Array:
+        def refit(fit_rows: NDArray[np.int64], test_rows: NDArray[np.int64]) -> tuple[Array, Array]:
             present, compact = np.unique(truth[fit_rows], return_inverse=True)
             part = algorithm.fit(x[fit_rows], torch.from_numpy(compact), len(present), options, g[fit_rows], _without(judges, present))
             nothing = 0.0 if options.pooling == "linear" else confidence.LEAST_LOG  # a vote for a class without a clip
             scores = np.full((len(test_rows), len(names)), nothing, dtype=np.float32)
-            scores[:, present] = algorithm.scores(x[test_rows], part, options).numpy()
-            return scores
+            familiarity = np.full_like(scores, -1.0)  # the least cosine
+            scores[:, present], familiarity[:, present] = (found.numpy() for found in algorithm.ask(x[test_rows], part, options))
+            return scores, familiarity
 
-        held_out = confidence.held_out_scores(
-            truth, rows.clip_of_row, len(names), refit, cost=float(x.numel()) * len(names), progress=progress
-        )
+        def judge(permuted: NDArray[np.int64]) -> Array:
+            return algorithm.fit(x, torch.from_numpy(permuted), len(names), options, g, judges).reliability.numpy()
+
+        cost = float(x.numel()) * len(names)
+        held_out = confidence.held_out_scores(truth, rows.clip_of_row, len(names), refit, cost=cost, progress=progress)
+        chance = np.full(len(names), np.nan, np.float32)
+        if null:
+            chance = confidence.chance_level(truth, rows.clip_of_row, judge, rows.shape[1] * rows.shape[2], cost=cost)
         return cls(
             class_names=names,
             centre=fitted.centre,
@@ -139,6 +159,7 @@ class CalmClassifier:
             reliability=fitted.reliability,
             weights=fitted.weights,
             judged=fitted.judged,
+            chance=torch.from_numpy(chance),
             options=options,
             held_out=held_out,
             temperature=confidence.fit_temperature(held_out, options.pooling),
@@ -160,6 +181,16 @@ class CalmClassifier:
         return tuple(found)
 
     @property
+    def above_chance(self) -> NDArray[np.bool_]:
+        """Which cells (L, H, C) of the reliability map are above `chance`; the others could be luck. None is where it wasn't measured."""
+        return (self.reliability > self.chance).numpy()
+
+    @property
+    def suspicious(self) -> tuple[confidence.Suspicion, ...]:
+        """Support clips, by number, whose label the others contradict."""
+        return confidence.suspicious(self.held_out, self.temperature, self.options.pooling)
+
+    @property
     def calibration_note(self) -> str:
         """Why there is no calibrated confidence; empty where there is one."""
         if self.temperature is not None:
@@ -174,12 +205,14 @@ class CalmClassifier:
         were made with another backbone or prompt, DataError for other head shapes.
         """
         rows = self._checked(vectors, groups)
-        per_row = algorithm.scores(torch.from_numpy(rows.values), self._fitted, self.options).numpy()
-        if not np.isfinite(per_row).all():  # looked for here, for the scores are far fewer than the vectors
+        votes, near = algorithm.ask(torch.from_numpy(rows.values), self._fitted, self.options)
+        if not torch.isfinite(votes).all():  # looked for here, for the scores are far fewer than the vectors
             raise DataError(NOT_FINITE)
-        scores = mean_by_group(per_row, rows.clip_of_row)
-        probabilities = None if self.temperature is None else confidence.probabilities(scores, self.temperature, self.options.pooling)
-        return Prediction(self.class_names, scores, probabilities, self.calibration_note)
+        scores, familiarity = mean_by_group(votes.numpy(), rows.clip_of_row), mean_by_group(near.numpy(), rows.clip_of_row)
+        pooling = self.options.pooling
+        probabilities = None if self.temperature is None else confidence.probabilities(scores, self.temperature, pooling)
+        p_values = confidence.p_values(scores, familiarity, self.held_out, pooling)
+        return Prediction(self.class_names, scores, probabilities, p_values, self.calibration_note)
 
     def explain(self, vectors: Vectors, *, groups: Sequence[Any] | None = None) -> Array:
         """Contribution of every head to every class's score, (Q, L, H, C); summed over L and H it is `predict().scores`."""
@@ -207,8 +240,10 @@ class CalmClassifier:
             "reliability": self.reliability,
             "weights": self.weights,
             "judged": self.judged,
+            "chance": self.chance,
             "held_out_truth": torch.from_numpy(self.held_out.truth),
             "held_out_scores": torch.from_numpy(self.held_out.scores),
+            "held_out_familiarity": torch.from_numpy(self.held_out.familiarity),
         }
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         header["sha256"] = _checksum(header, tensors)
@@ -240,8 +275,14 @@ class CalmClassifier:
                 reliability=tensors["reliability"],
                 weights=tensors["weights"],
                 judged=tensors["judged"],
+                chance=tensors["chance"],
                 options=FitOptions.from_dict(header["options"]),
-                held_out=HeldOut(tensors["held_out_truth"].numpy(), tensors["held_out_scores"].numpy(), header["folds"]),
+                held_out=HeldOut(
+                    tensors["held_out_truth"].numpy(),
+                    tensors["held_out_scores"].numpy(),
+                    tensors["held_out_familiarity"].numpy(),
+                    header["folds"],
+                ),
                 temperature=header["temperature"],
                 origin=Origin(**header["origin"]) if header["origin"] else None,
             )
@@ -255,10 +296,14 @@ class CalmClassifier:
     def _require_whole(self, name: str) -> None:
         """Raises BundleError where the parts of a file that says it is whole don't fit each other."""
         C, L, H, D = len(self.class_names), *self.centroids.shape[-3:]
-        expected = {"centre": (L, H, D), "centroids": (C, L, H, D), "reliability": (L, H, C), "weights": (L, H, C), "judged": (C,)}
+        expected = {"centre": (L, H, D), "centroids": (C, L, H, D), "reliability": (L, H, C), "weights": (L, H, C)}
+        expected |= {"judged": (C,), "chance": (C,)}
         wrong = [part for part, shape in expected.items() if tuple(getattr(self, part).shape) != shape]
-        if wrong or self.held_out.scores.shape != (len(self.held_out.truth), C):
-            raise BundleError(f"{name} holds {wrong[0] if wrong else 'held-out scores'} of another shape than its classes; save it again.")
+        wrong += [
+            f"held-out {part}" for part in ("scores", "familiarity") if getattr(self.held_out, part).shape != (len(self.held_out.truth), C)
+        ]
+        if wrong:
+            raise BundleError(f"{name} holds {wrong[0]} of another shape than its classes; save it again.")
 
     def require_origin(self, origin: Origin) -> None:
         """Raises BundleError where vectors of that origin don't belong to this model."""

@@ -24,6 +24,7 @@ from .doctor import examine
 from .errors import BackboneError, BundleError, CalmError
 from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme
 from .studio import Studio, Workspace
+from .trust import TrustResult
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -186,7 +187,20 @@ def _evaluate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     lines += [
         f"{r.shots:>3} shots  {r.accuracy:6.1%}  [{r.ci_low:6.1%}, {r.ci_high:6.1%}]  {r.method:<20} {r.title}" for r in found.results
     ]
+    lines += [_trust_line(t) for t in found.trust if t.calibration_error is not None]
     return {**found.to_dict(), "left_out": _left_out(left_out)}, "\n".join(lines)
+
+
+def _trust_line(t: TrustResult) -> str:
+    parts = {
+        "calibration error": t.calibration_error,
+        "90 % sets: coverage": t.coverage and t.coverage.value,
+        "mean size": t.set_size and t.set_size.value,
+        "AUROC of an unknown class": t.unknown_auroc and t.unknown_auroc.value,
+        "10 % wrong labels: found": t.flags_found and t.flags_found.value,
+        "flags right": t.flags_right and t.flags_right.value,
+    }
+    return f"{t.shots:>3} shots  {t.method:<10} " + ", ".join(f"{name} {value:.2f}" for name, value in parts.items() if value is not None)
 
 
 def _backbones(_: argparse.Namespace) -> tuple[dict[str, Any], str]:

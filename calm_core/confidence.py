@@ -1,7 +1,8 @@
-"""How far to trust a classifier: scores of clips it did not see, intervals, and calibrated confidence.
+"""How far to trust a classifier: scores of clips it did not see, intervals, calibrated confidence, prediction sets, suspicious labels,
+and what reliability chance alone gives.
 
-Works on scores and class indices alone; knows no audio, no backbone, no method: `held_out_scores` takes any function that
-fits and scores.
+Works on scores and class indices alone; knows no audio, no backbone, no method: `held_out_scores` and `chance_level` take any
+function that fits and scores, or judges.
 """
 
 from __future__ import annotations
@@ -20,12 +21,18 @@ from .options import Pooling
 Array = NDArray[np.float32]
 Index = NDArray[np.int64]
 Progress = Callable[[int, int, str], None]  # done, total, what
-Refit = Callable[[Index, Index], Array]  # (rows to fit on, rows to score) -> scores (rows to score, C)
+Refit = Callable[[Index, Index], tuple[Array, Array]]  # (rows to fit on, rows to ask) -> scores, familiarity, both (rows to ask, C)
+Judge = Callable[[Index], Array]  # labels (N,) -> reliability (L, H, C)
 
 MIN_CALIBRATION_CLIPS = 10  # below this a temperature says more about luck than about the classifier
 REFIT_BUDGET = 5e9  # multiply-adds that held-out scoring may cost: seconds on two cores
 MIN_FOLDS, MAX_FOLDS = 5, 50  # up to MAX_FOLDS clips every clip is left out on its own
 TEMPERATURE_RANGE = (1e-2, 1e2)
+COVERAGE = 0.9  # of prediction sets
+NULL_QUANTILE = 0.95  # of reliability under permuted labels: a head above it is unlikely to be luck
+MIN_PERMUTATIONS, NULL_SAMPLES = 20, 2000  # permutations at least; and so many that (permutations x heads) reach NULL_SAMPLES
+SUSPICION = 0.08  # a label whose calibrated held-out probability is below this is suspicious; chosen on generated clips
+ECE_BINS = 10
 LEAST_LOG = float(np.log(np.finfo(np.float32).tiny))
 
 
@@ -33,12 +40,13 @@ LEAST_LOG = float(np.log(np.finfo(np.float32).tiny))
 class HeldOut:
     """Scores of every support clip by a classifier that was fitted without it.
 
-    truth (G,) class indices, scores (G, C), one row a clip (its windows averaged); a row of NaN where the clip was the
-    only one of its class, so that no classifier without it knows the class. folds: how many refits were made.
+    truth (G,) class indices; scores, familiarity (G, C), one row a clip (its windows averaged); a row of NaN where the clip was
+    the only one of its class, so that no classifier without it knows the class. folds: how many refits were made.
     """
 
     truth: Index
     scores: Array
+    familiarity: Array
     folds: int
 
     @property
@@ -85,7 +93,10 @@ class Proportion:
 
 
 def accuracy(held_out: HeldOut, class_index: int | None = None) -> Proportion:
-    """Held-out accuracy, over all classes or the clips of one."""
+    """Held-out accuracy, over all classes or the clips of one.
+
+    Wilson's interval and not a bootstrap over clips: five right of five would get a bootstrap interval of 100 % to 100 %.
+    """
     chosen = slice(None) if class_index is None else held_out.truth[held_out.valid] == class_index
     correct = held_out.correct[chosen]
     return Proportion(int(correct.sum()), len(correct))
@@ -108,7 +119,7 @@ def held_out_scores(
     folds = min(n_clips, MAX_FOLDS, max(MIN_FOLDS, int(REFIT_BUDGET // max(cost, 1.0))))
     fold_of_clip = np.empty(n_clips, dtype=np.int64)
     fold_of_clip[np.argsort(truth, kind="stable")] = np.arange(n_clips) % folds  # dealing class by class stratifies
-    result = np.full((n_clips, n_classes), np.nan, dtype=np.float32)
+    result, near = np.full((2, n_clips, n_classes), np.nan, dtype=np.float32)
     for fold in range(folds):
         if progress:
             progress(fold, folds, "testing on clips that were left out")
@@ -118,8 +129,8 @@ def held_out_scores(
         test_rows = test_rows[known]
         if len(test_rows) and len(np.unique(labels[fit_rows])) > 1:
             clips = np.unique(clip_of_row[test_rows])
-            result[clips] = mean_by_group(refit(fit_rows, test_rows), clip_of_row[test_rows])
-    return HeldOut(truth, result, folds)
+            result[clips], near[clips] = (mean_by_group(found, clip_of_row[test_rows]) for found in refit(fit_rows, test_rows))
+    return HeldOut(truth, result, near, folds)
 
 
 def mean_by_group(values: Array, groups: NDArray) -> Array:
@@ -161,3 +172,86 @@ def log_scores(scores: Array, pooling: Pooling = "linear") -> NDArray[np.float64
     if pooling == "log":
         return scores.astype(np.float64)
     return np.log(np.maximum(scores.astype(np.float64), np.finfo(np.float32).tiny))
+
+
+def p_values(scores: Array, familiarity: Array, held_out: HeldOut, pooling: Pooling = "linear") -> Array | None:
+    """Cross-conformal p-values (Q, C) of every class for scores and familiarity (Q, C); None with fewer than MIN_CALIBRATION_CLIPS
+    valid clips.
+
+    A clip conforms to a class as far as it leads (its log score less the best other one) and as it is familiar, whichever ranks
+    lower among the held-out clips and their own classes. p is the share of held-out clips, this one counted in, that conform no
+    better to their class (Vovk 2015, "Cross-conformal predictors"). The set {c: p > 1 - coverage} holds the true class with
+    about that probability for clips like the support clips; an empty one says "none of these".
+    """
+    valid = held_out.valid
+    if valid.sum() < MIN_CALIBRATION_CLIPS:
+        return None
+    own = np.arange(int(valid.sum())), held_out.truth[valid]
+    known_lead = leads(held_out.scores[valid], pooling)[own]
+    known_familiarity = held_out.familiarity[valid][own]
+    known = np.minimum(_share_below(known_lead, known_lead), _share_below(known_familiarity, known_familiarity))
+    asked = np.minimum(_share_below(known_lead, leads(scores, pooling)), _share_below(known_familiarity, familiarity))
+    n = len(known)
+    return ((1 + n * _share_below(known, asked)) / (1 + n)).astype(np.float32)
+
+
+def _share_below(known: NDArray, values: NDArray) -> NDArray[np.float64]:
+    """Share of known (n,) that is no greater, for every one of values of any shape."""
+    return np.searchsorted(np.sort(known), values, side="right") / len(known)
+
+
+def leads(scores: Array, pooling: Pooling = "linear") -> NDArray[np.float64]:
+    """Every class's log score less the best of the other classes', (Q, C): positive for the predicted class alone."""
+    logs = log_scores(scores, pooling)
+    best, rows = logs.argmax(1), np.arange(len(logs))
+    rest = logs.copy()
+    rest[rows, best] = -np.inf
+    others = np.repeat(logs.max(1, keepdims=True), logs.shape[1], axis=1)
+    others[rows, best] = rest.max(1)
+    return logs - others
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A support clip (its number) whose label the others contradict: given and predicted class, calibrated probability of the given."""
+
+    clip: int
+    given: int
+    predicted: int
+    probability: float
+
+
+def suspicious(held_out: HeldOut, temperature: float | None, pooling: Pooling = "linear") -> tuple[Suspicion, ...]:
+    """Clips whose held-out probability of their own label is below SUSPICION, least probable first; none without a calibration.
+
+    A bound on the label and not on the rival, because a clip may resemble two classes and still be neither by its label.
+    """
+    if temperature is None:
+        return ()
+    clips = np.flatnonzero(held_out.valid)
+    p = probabilities(held_out.scores[clips], temperature, pooling)
+    given, predicted = held_out.truth[clips], p.argmax(1)
+    own = p[np.arange(len(clips)), given]
+    doubtful = [i for i in np.argsort(own, kind="stable") if own[i] < SUSPICION and predicted[i] != given[i]]
+    return tuple(Suspicion(int(clips[i]), int(given[i]), int(predicted[i]), float(own[i])) for i in doubtful)
+
+
+def calibration_error(confidence: NDArray, correct: NDArray) -> float:
+    """Expected calibration error of (Q,) confidences in ECE_BINS equal bins: the mean gap of confidence and accuracy."""
+    which = np.minimum((np.asarray(confidence) * ECE_BINS).astype(np.int64), ECE_BINS - 1)
+    gap = np.bincount(which, weights=np.asarray(confidence, np.float64) - np.asarray(correct, np.float64), minlength=ECE_BINS)
+    return float(np.abs(gap).sum() / max(1, len(which)))
+
+
+def chance_level(labels: Index, groups: Index, judge: Judge, n_heads: int, *, cost: float = 0.0, seed: int = 0) -> Array:
+    """The NULL_QUANTILE of each class's reliability, (C,), where labels say nothing: they are permuted from clip to clip.
+
+    judge gives the reliability (L, H, C) of given labels; all n_heads heads of a class and all permutations are pooled. cost:
+    multiply-adds of one judgement, of which REFIT_BUDGET allows so many, but at least MIN_PERMUTATIONS.
+    """
+    _, first, clip_of_row = np.unique(groups, return_index=True, return_inverse=True)
+    wanted = max(MIN_PERMUTATIONS, -(-NULL_SAMPLES // n_heads))
+    permutations = min(wanted, max(MIN_PERMUTATIONS, int(REFIT_BUDGET // max(cost, 1.0))))
+    rng = np.random.default_rng(seed)
+    drawn = [judge(rng.permutation(labels[first])[clip_of_row]) for _ in range(permutations)]
+    return np.quantile(np.stack(drawn), NULL_QUANTILE, axis=(0, 1, 2)).astype(np.float32)

@@ -6,13 +6,12 @@ Test clips choose nothing here: all a rung may tune is inside its own fit on sup
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
 from sklearn.metrics import confusion_matrix as count_confusions
 
 from . import confidence
@@ -22,12 +21,13 @@ from .dataset import split_support
 from .errors import Cancelled, DataError
 from .extraction import Cancel, Progress
 from .options import FitOptions
+from .trust import Outcome, TrustResult, mean_with_interval, summary, try_out
 from .vectors import HeadVectors
 
 Array = NDArray[np.float32]
 Index = NDArray[np.int64]
 
-BOOTSTRAP_RESAMPLES = 9999
+CALIBRATED = {"calm_auto": True, "calm": False}  # the rungs that people get predictions from: is auto on?
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class MethodResult:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What an evaluation found. n_test: distinct clips tested; the interval is over episodes."""
+    """What an evaluation found. n_test: distinct clips tested; the intervals are over episodes."""
 
     n_test: int
     n_clips: int
@@ -54,6 +54,7 @@ class Evaluation:
     protocol: str
     options: FitOptions
     results: tuple[MethodResult, ...]
+    trust: tuple[TrustResult, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -61,13 +62,24 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LadderFeatures:
-    """What the rungs read, row by row the same windows: head vectors, and MFCC statistics (W, 1, 1, F)."""
+    """What the rungs read, row by row the same windows: head vectors, MFCC statistics (W, 1, 1, F), and log-likelihoods of the
+    sorted class names as the backbone's answer, (W, 1, 1, C), None where it doesn't answer.
+    """
 
     heads: HeadVectors
     mfcc: Array
+    answers: Array | None = None
+
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """The rungs of the ladder that can be climbed with these."""
+        return tuple(rung for rung in LADDER if rung.features != "answers" or self.answers is not None)
 
     def of(self, rung: Rung) -> torch.Tensor:
-        return torch.from_numpy(self.mfcc if rung.features == "mfcc" else self.heads.values)
+        chosen = {"heads": self.heads.values, "mfcc": self.mfcc, "answers": self.answers}[rung.features]
+        if chosen is None:
+            raise DataError(f"the rung {rung.method!r} needs a backbone that answers in words; these features have no answers.")
+        return torch.from_numpy(chosen)
 
 
 def evaluate_episodes(
@@ -97,6 +109,7 @@ def evaluate_episodes(
     if folds is not None and len(fold_names) < 2:
         raise DataError("found a single fold; evaluation by folds needs at least two in metadata.csv, or leave --folds out.")
     accuracies: dict[tuple[str, int], list[float]] = {}
+    outcomes: dict[tuple[str, int], list[Outcome | None]] = {}
     tested: set[int] = set()
     for episode in range(episodes):
         for k in shots:
@@ -109,21 +122,26 @@ def evaluate_episodes(
             if folds is None:
                 test = np.setdiff1d(pool, support)
             tested.update(test.tolist())
-            for rung in LADDER:
+            for rung in features.rungs:
                 found = _clip_scores(rung, features, truth, len(names), support, test, options)
                 accuracies.setdefault((rung.method, k), []).append(float((found.argmax(1) == truth[test]).mean()))
+            for method, auto in CALIBRATED.items():
+                chosen = replace(options, auto=True) if auto else options.paper
+                left_out = names[episode % len(names)]
+                outcome = try_out(features.heads, labels, support, test, chosen, left_out, np.random.default_rng([seed, episode, k]))
+                outcomes.setdefault((method, k), []).append(outcome)
         if progress:
             progress(episode + 1, episodes, "episodes")
         if cancelled and cancelled():
             raise Cancelled(f"stopped after {episode + 1} of {episodes} episodes; the head vectors are kept.")
     results = []
     for k in shots:
-        for rung in LADDER:
-            values = np.array(accuracies[rung.method, k])
-            low, high = _interval_of_mean(values, seed)
-            results.append(MethodResult(rung.method, rung.title, k, float(values.mean()), low, high))
+        for rung in features.rungs:
+            mean = mean_with_interval(np.array(accuracies[rung.method, k]), seed)
+            results.append(MethodResult(rung.method, rung.title, k, mean.value, mean.ci_low, mean.ci_high))
     protocol = "support and test from different folds" if folds is not None else "random disjoint support and test"
-    return Evaluation(len(tested), len(labels), len(names), episodes, seed, protocol, options, tuple(results))
+    believed = tuple(summary(method, k, outcomes[method, k], seed) for k in shots for method in CALIBRATED)
+    return Evaluation(len(tested), len(labels), len(names), episodes, seed, protocol, options, tuple(results), believed)
 
 
 def held_out_ladder(
@@ -148,14 +166,15 @@ def held_out_ladder(
         if cancelled and cancelled():
             raise Cancelled("stopped while comparing methods; the head vectors are kept.")
 
-    for done, rung in enumerate(LADDER):
+    for done, rung in enumerate(features.rungs):
         if progress:
-            progress(done, len(LADDER), f"comparing methods: {rung.title}")
+            progress(done, len(features.rungs), f"comparing methods: {rung.title}")
         x = features.of(rung)
         support = Support(x, torch.from_numpy(row_truth), torch.from_numpy(groups), len(names), options)
 
-        def refit(fit_rows: Index, test_rows: Index, rung: Rung = rung, support: Support = support) -> Array:
-            return fit_and_score(rung, support.rows(torch.from_numpy(fit_rows)), support.vectors[test_rows])
+        def refit(fit_rows: Index, test_rows: Index, rung: Rung = rung, support: Support = support) -> tuple[Array, Array]:
+            found = fit_and_score(rung, support.rows(torch.from_numpy(fit_rows)), support.vectors[test_rows])
+            return found, np.zeros_like(found)  # the other rungs know no familiarity, and none is asked for here
 
         cost = float(features.heads.values.size) * len(names)  # the same for all rungs, so that all get the same folds
         found = confidence.accuracy(confidence.held_out_scores(row_truth, groups, len(names), refit, cost=cost, progress=stop_if_asked))
@@ -178,11 +197,3 @@ def _clip_scores(
         x[fit_rows], torch.from_numpy(truth[clip_of_row[fit_rows]]), torch.from_numpy(clip_of_row[fit_rows]), n_classes, options
     )
     return mean_by_group(fit_and_score(rung, learned, x[test_rows]), clip_of_row[test_rows])
-
-
-def _interval_of_mean(values: NDArray[np.float64], seed: int) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean over episodes; without spread it is the mean itself."""
-    if len(values) < 2 or np.ptp(values) == 0:
-        return float(values.mean()), float(values.mean())
-    found = bootstrap((values,), np.mean, n_resamples=BOOTSTRAP_RESAMPLES, method="percentile", rng=np.random.default_rng(seed))
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)

@@ -1,8 +1,9 @@
-"""Chooses tau, tau_w, pooling, centring and trust by the leave-one-out likelihood of the support clips, and of nothing else.
+"""Chooses the method's options by the leave-one-out likelihood of the support clips, and of nothing else.
 
-One pass over the leave-one-out similarities serves the whole grid: a posterior is computed once for each temperature, and every
-choice that follows is a sum over heads. The judges of a clip's own class leave that clip's group out as well (r^-i in closed
-form); that the other clips' centroids still hold it is neglected here. The accuracy that people are shown comes from literal refits
+First tau, tau_w, pooling, centring and trust together; then, with the best tau, pooling and centring, the scheme, how many heads
+are kept, and again tau_w and trust. Two passes over the leave-one-out similarities serve a whole grid: one judges the heads, one
+counts their votes. The judges of a clip's own class leave that clip's group out as well (r^-i in closed form); that the other
+clips' centroids still hold it is neglected here. The accuracy that people are shown comes from literal refits
 (`confidence.held_out_scores`), but with the options chosen once, on all clips; benchmarks/RESULTS.md measures what that flatters.
 
 Knows tensors and options; knows no audio and no names.
@@ -10,22 +11,22 @@ Knows tensors and options; knows no audio and no names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
 from . import algorithm
 from .confidence import MIN_CALIBRATION_CLIPS
-from .options import FitOptions, Pooling
+from .options import FitOptions, Pooling, Scheme
 
 TAUS = (0.03, 0.05, 0.07, 0.1, 0.2, 0.3)
 TAU_WS = (2.0, 1.0, 0.5)
-TRUSTS = (0.25, 0.5, 0.75, 1.0)  # and 0: equal weights
-POOLINGS: tuple[Pooling, ...] = ("linear", "log")
+TRUSTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+TOP_KS = (5, 10, 20, 40, 100, 300)  # as the authors tried; all heads besides
 TEMPERATURES = tuple(2.0 ** (i / 2) for i in range(-10, 7))  # of the calibrated likelihood, 0.03 to 8
 
 # Where too few clips can be left out to choose by: pooled and centred as an earlier trial on ESC-10 found best, equal weights.
@@ -39,95 +40,128 @@ class Candidate:
     options: FitOptions
     losses: Tensor
 
+    @property
+    def simplicity(self) -> tuple[bool, float]:
+        """Sorts the simple first: all heads before chosen ones, equal weights before learned ones."""
+        return self.options.top_k is not None, self.options.trust
+
 
 def choose(vectors: Tensor, labels: Tensor, n_classes: int, options: FitOptions, groups: Tensor | None = None) -> FitOptions:
     """The options with the best leave-one-out likelihood on support vectors (N, L, H, D), labels and groups (N,).
 
-    Stable by the one-standard-error rule: the least trust in learned weights whose loss, clip by clip, is within one standard error of
-    the best. Scheme, top_k, shrinkage and source of reliability stay as they are. With fewer than MIN_CALIBRATION_CLIPS clips
-    that can be left out, UNINFORMED.
+    Stable by the one-standard-error rule: the simplest ones (all heads, least trust in learned weights) whose loss, clip by clip, is
+    within one standard error of the best. A top_k that is asked for stays; shrinkage and source of reliability do as well. With fewer
+    than MIN_CALIBRATION_CLIPS clips that can be left out, UNINFORMED.
     """
     groups = torch.arange(len(labels)) if groups is None else torch.unique(groups, return_inverse=True)[1]
-    found = list(_candidates(vectors, labels, n_classes, options, groups))
+    support = _Support(vectors, labels, n_classes, groups)
+    first = [
+        replace(options, tau=tau, tau_w=tau_w, pooling=pooling, centre=centre)
+        for centre, tau, pooling, tau_w in product((False, True), TAUS, get_args(Pooling), TAU_WS)
+    ]
+    found = [candidate for centre in (False, True) for candidate in support.candidates([o for o in first if o.centre is centre])]
     if not found or len(found[0].losses) < MIN_CALIBRATION_CLIPS:
         return replace(options, **UNINFORMED)
-    best = min(found, key=lambda c: float(c.losses.mean()))
-    for trust in (0.0, *TRUSTS):
-        rival = min((c for c in found if c.options.trust == trust), key=lambda c: float(c.losses.mean()))
+    best = min(found, key=_mean_loss).options
+    heads = vectors.shape[1] * vectors.shape[2]
+    kept = [options.top_k] if options.top_k else [None, *(k for k in TOP_KS if k < heads)]
+    second = [replace(best, scheme=scheme, top_k=k, tau_w=w) for scheme, k, w in product(get_args(Scheme), kept, TAU_WS)]
+    return _simplest_of_the_best([*found, *support.candidates(second)])
+
+
+def _equal(options: FitOptions) -> FitOptions:
+    """With equal weights of the heads kept; tau_w doesn't matter then."""
+    return replace(options, trust=0.0, tau_w=TAU_WS[0])
+
+
+def _mean_loss(candidate: Candidate) -> float:
+    return float(candidate.losses.mean())
+
+
+def _simplest_of_the_best(found: Sequence[Candidate]) -> FitOptions:
+    best = min(found, key=_mean_loss)
+    for simplicity in sorted({candidate.simplicity for candidate in found}):
+        rival = min((c for c in found if c.simplicity == simplicity), key=_mean_loss)
         excess = rival.losses - best.losses
         if excess.mean() <= excess.std() / len(excess) ** 0.5:
             return rival.options
     return best.options
 
 
-def _candidates(vectors: Tensor, labels: Tensor, n_classes: int, options: FitOptions, groups: Tensor) -> Iterator[Candidate]:
-    for centre in (False, True):
-        sums = {tau: _Sums(labels, groups, n_classes, replace(options, tau=tau, centre=centre)) for tau in TAUS}
-        for _, sims in algorithm.leave_one_out_similarities(vectors, labels, n_classes, groups, centre=centre):
-            for tau in TAUS:
-                sums[tau].add(sims)
-        for tau in TAUS:
-            yield from sums[tau].candidates()
+@dataclass(frozen=True, slots=True, eq=False)
+class _Support:
+    """The support clips, and what every option would have said about each of them unseen; groups numbered from 0."""
 
+    vectors: Tensor
+    labels: Tensor
+    n_classes: int
+    groups: Tensor
 
-class _Sums:
-    """Sums over heads, for one temperature and centring, of which every pooling, tau_w and trust are made."""
+    def candidates(self, grid: Sequence[FitOptions]) -> Iterator[Candidate]:
+        """Every option of the grid, all of one centring, at every trust."""
+        able, reliability = self._judge(grid)
+        asked = dict.fromkeys(o for options in grid for o in (_equal(options), replace(options, trust=1.0)))
+        votes = self._count(list(asked), reliability)
+        for options, trust in product(grid, TRUSTS):
+            scores = trust * votes[replace(options, trust=1.0)] + (1 - trust) * votes[_equal(options)]
+            yield self._candidate(replace(options, trust=trust), scores, able)
 
-    def __init__(self, labels: Tensor, groups: Tensor, n_classes: int, options: FitOptions) -> None:
-        self.labels, self.groups, self.options = labels, groups, options
-        self.membership = algorithm.one_hot(labels, n_classes)
-        self.in_group = algorithm.one_hot(groups, int(groups.max()) + 1)
-        self.able = torch.ones(len(labels), dtype=torch.bool)
-        shape = (len(labels), n_classes)
-        self.heads = 0
-        self.equal = {pooling: torch.zeros(shape) for pooling in POOLINGS}
-        self.votes = {key: torch.zeros(shape) for key in product(POOLINGS, TAU_WS)}
-        self.weight = {tau_w: torch.zeros(shape) for tau_w in TAU_WS}
+    def _similarities(self, centre: bool) -> Iterator[tuple[slice, Tensor]]:
+        return algorithm.leave_one_out_similarities(self.vectors, self.labels, self.n_classes, self.groups, centre=centre)
 
-    def add(self, sims: Tensor) -> None:
-        """Adds a few heads' leave-one-out cosines (heads, N, C)."""
+    def _judge(self, grid: Sequence[FitOptions]) -> tuple[Tensor, dict[tuple[float, Scheme], tuple[Tensor, Tensor]]]:
+        """Which clips can be left out, and for each tau and scheme the reliability (1, heads, C), and that of each clip's own
+        class without the clip's group, (1, heads, N).
+        """
         rows = torch.arange(len(self.labels))
-        self.able = ~torch.isneginf(sims[0, rows, self.labels])
-        self.heads += len(sims)
-        log_p = torch.log_softmax(sims / self.options.tau, dim=-1).clamp_min(-1e4)  # -inf for a class that is left empty
-        opinion = {"linear": log_p.exp(), "log": log_p}
-        values = algorithm.reliability_values(opinion["linear"], self.labels, self.options.scheme).where(self.able, 0)
-        count, total = self.able.float() @ self.membership, values @ self.membership  # (C,), (heads, C)
-        r = total / count.clamp_min(1)
-        # The same mean for a clip's own class, without the clip's group: (heads, N).
-        mine = self.membership[:, self.labels].T * self.in_group[:, self.groups].T * self.able
-        others = (count[self.labels] - mine.sum(1)).clamp_min(1)
-        r_own = (total[:, self.labels] - values @ mine.T) / others
-        for tau_w in TAU_WS:
-            w = _unnormalised(r, tau_w, self.options).unsqueeze(1).expand(-1, len(rows), -1).clone()
-            w[:, rows, self.labels] = _unnormalised(r_own, tau_w, self.options)
-            self.weight[tau_w] += w.sum(0)
-            for pooling in POOLINGS:
-                self.votes[pooling, tau_w] += (w * opinion[pooling]).sum(0)
-        for pooling in POOLINGS:
-            self.equal[pooling] += opinion[pooling].sum(0)
+        membership, in_group = algorithm.one_hot(self.labels, self.n_classes), algorithm.one_hot(self.groups, int(self.groups.max()) + 1)
+        wanted = dict.fromkeys((options.tau, options.scheme) for options in grid)
+        chunks: dict[tuple[float, Scheme], list[tuple[Tensor, Tensor]]] = {key: [] for key in wanted}
+        for _, sims in self._similarities(grid[0].centre):
+            able = ~torch.isneginf(sims[0, rows, self.labels])
+            count = able.float() @ membership
+            mine = membership[:, self.labels].T * in_group[:, self.groups].T * able  # (N, N): judges of my class in my group
+            others = (count[self.labels] - mine.sum(1)).clamp_min(1)
+            for tau in dict.fromkeys(tau for tau, _ in wanted):
+                p = algorithm.posteriors(sims, tau)
+                for scheme in (scheme for of, scheme in wanted if of == tau):
+                    values = algorithm.reliability_values(p, self.labels, scheme).where(able, 0)
+                    total = values @ membership
+                    own = (total[:, self.labels] - values @ mine.T) / others
+                    chunks[tau, scheme].append((total / count.clamp_min(1), own))
+        found = {}
+        for key, parts in chunks.items():
+            of_class, of_clip = (torch.cat(part).unsqueeze(0) for part in zip(*parts, strict=True))  # (1, heads, C), (1, heads, N)
+            alpha = grid[0].shrinkage
+            found[key] = algorithm.shrink(of_class, count, alpha), algorithm.shrink(of_clip, others, alpha)
+        return able, found
 
-    def candidates(self) -> Iterator[Candidate]:
-        for pooling in POOLINGS:
-            equal = self.equal[pooling] / self.heads
-            yield self._candidate(equal, pooling=pooling, trust=0.0)
-            for tau_w, trust in product(TAU_WS, TRUSTS):
-                weight = self.weight[tau_w]
-                learned = torch.where(weight > 0, self.votes[pooling, tau_w] / weight.clamp_min(1e-30), equal)
-                yield self._candidate(trust * learned + (1 - trust) * equal, pooling=pooling, trust=trust, tau_w=tau_w)
+    def _count(
+        self, grid: Sequence[FitOptions], reliability: dict[tuple[float, Scheme], tuple[Tensor, Tensor]]
+    ) -> dict[FitOptions, Tensor]:
+        """Scores (N, C) of the left-out clips by every option."""
+        rows = torch.arange(len(self.labels))
+        weights = {o: [algorithm.head_weights(r, o)[0] for r in reliability[o.tau, o.scheme]] for o in grid}
+        votes = {o: torch.zeros(len(rows), self.n_classes) for o in grid}
+        for heads, sims in self._similarities(grid[0].centre):
+            for tau, pooling in dict.fromkeys((o.tau, o.pooling) for o in grid):
+                opinion = algorithm.pooled(sims, replace(grid[0], tau=tau, pooling=pooling)).clamp_min(-1e4)  # a class left empty: -inf
+                of_own = opinion[:, rows, self.labels]
+                for options in (o for o in grid if (o.tau, o.pooling) == (tau, pooling)):
+                    w, w_own = weights[options]
+                    said = torch.einsum("hnc,hc->nc", opinion, w[heads])
+                    said[rows, self.labels] = torch.linalg.vecdot(of_own, w_own[heads], dim=0)
+                    votes[options] += said
+        return votes
 
-    def _candidate(self, scores: Tensor, **chosen: Any) -> Candidate:
+    def _candidate(self, options: FitOptions, scores: Tensor, able: Tensor) -> Candidate:
         """Scores (N, C) as the loss of every clip (its windows averaged) at the best temperature."""
-        clips, first = self.in_group[self.able].sum(0) > 0, self.in_group.argmax(0)
-        mean = (self.in_group.T @ scores / self.in_group.sum(0)[:, None])[clips]
-        truth = self.labels[first][clips]
-        logits = mean if chosen["pooling"] == "log" else mean.clamp_min(1e-30).log()
-        losses = _smoothed_loss(logits / torch.tensor(TEMPERATURES)[:, None, None], truth)
-        return Candidate(replace(self.options, **chosen), losses[losses.mean(1).argmin()])
-
-
-def _unnormalised(r: Tensor, tau_w: float, options: FitOptions) -> Tensor:
-    return r.clamp_min(0) ** (1 / tau_w) if options.scheme == "margin_clamped" else torch.exp(r / tau_w)
+        in_group = algorithm.one_hot(self.groups, int(self.groups.max()) + 1)
+        clips, first = in_group[able].sum(0) > 0, in_group.argmax(0)
+        mean = (in_group.T @ scores / in_group.sum(0)[:, None])[clips]
+        logits = mean if options.pooling == "log" else mean.clamp_min(1e-30).log()
+        losses = _smoothed_loss(logits / torch.tensor(TEMPERATURES)[:, None, None], self.labels[first][clips])
+        return Candidate(options, losses[losses.mean(1).argmin()])
 
 
 def _smoothed_loss(logits: Tensor, truth: Tensor) -> Tensor:

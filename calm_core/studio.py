@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import audio, baselines, confidence, evaluation
-from .backbones import DEFAULT_BACKBONE, Backbone, load_backbone, resolve_device
+from .backbones import DEFAULT_BACKBONE, Answering, Backbone, load_backbone, resolve_device
 from .classifier import CalmClassifier
 from .confidence import Proportion
 from .dataset import Clip, ClipCheck, Dataset, advice, preflight
@@ -210,7 +210,7 @@ class Studio:
         model = CalmClassifier.fit(heads, workspace.labels, options=options, progress=watch)
         rungs: tuple[MethodResult, ...] = ()
         if ladder:
-            features = self._ladder_features(clips, heads, backbone, cancelled)
+            features = self._ladder_features(clips, heads, backbone, extract_options, cancelled)
             rungs = evaluation.held_out_ladder(features, workspace.labels, options, progress=progress, cancelled=cancelled)
         return Learned(model, rungs, clips, time.monotonic() - start)
 
@@ -286,7 +286,7 @@ class Studio:
             raise DataError(f"clip {missing!r} has no fold; add a column 'fold' to metadata.csv, or leave --folds out.")
         heads = self.vectors(clips, backbone, extract_options or ExtractOptions(), progress=progress, cancelled=cancelled)
         found = evaluation.evaluate_episodes(
-            self._ladder_features(clips, heads, backbone, cancelled),
+            self._ladder_features(clips, heads, backbone, extract_options, cancelled),
             [str(clip.label) for clip in clips],
             shots=shots,
             episodes=episodes,
@@ -298,18 +298,23 @@ class Studio:
         )
         return found, tuple(check for check in checks if not check.usable)
 
-    def _ladder_features(self, clips: Sequence[Clip], heads: HeadVectors, backbone: Backbone, cancelled: Cancel | None) -> LadderFeatures:
-        """MFCC statistics of the same windows that the head vectors belong to."""
-        rows = []
+    def _ladder_features(
+        self, clips: Sequence[Clip], heads: HeadVectors, backbone: Backbone, options: ExtractOptions | None, cancelled: Cancel | None
+    ) -> LadderFeatures:
+        """What the other rungs read of the same windows that the head vectors belong to."""
+        options = options or ExtractOptions()
+        names = sorted({str(clip.label) for clip in clips})
+        mfcc, answers = [], []
         for clip in clips:
             if cancelled and cancelled():
                 raise Cancelled("stopped before the methods were compared; the clips' head vectors are kept.")
             samples = audio.load(clip.path, backbone.sample_rate_hz, name=clip.name).samples
-            rows += [
-                baselines.mfcc_statistics(piece, backbone.sample_rate_hz)
-                for piece in audio.windows(samples, backbone.sample_rate_hz, backbone.window_s)
-            ]
-        return LadderFeatures(heads, np.stack(rows))
+            windows = audio.windows(samples, backbone.sample_rate_hz, backbone.window_s)
+            mfcc += [baselines.mfcc_statistics(window, backbone.sample_rate_hz) for window in windows]
+            if isinstance(backbone, Answering):
+                asked = [name.replace("_", " ") for name in names]  # folder names, as a model would say them
+                answers.append(backbone.answer_likelihoods(windows, options.prompt, asked)[:, None, None])
+        return LadderFeatures(heads, np.stack(mfcc), np.concatenate(answers) if answers else None)
 
 
 def spectrogram(path: Path) -> Spectrogram:

@@ -81,6 +81,12 @@ class HeadVectors:
         start, end = np.searchsorted(self.clip_of_row, [number, number + 1])
         return HeadVectors(self.values[start:end], self.clip_of_row[start:end] - number, self.origin)
 
+    def clips(self, numbers: NDArray[np.integer]) -> HeadVectors:
+        """A copy of some clips with all their windows, in the order given and numbered anew."""
+        rows = [np.arange(*np.searchsorted(self.clip_of_row, [number, number + 1])) for number in numbers]
+        clip_of_row = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
+        return HeadVectors(self.values[np.concatenate(rows)], clip_of_row, self.origin)
+
 
 def vector_key(samples: Array, sample_rate_hz: int, origin: Origin) -> str:
     """Key of one window's vectors: its audio and everything that the vectors depend on."""

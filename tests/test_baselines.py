@@ -34,7 +34,10 @@ def posteriors(support: Support) -> torch.Tensor:
     return torch.cat([algorithm.posteriors(sims, support.options.tau) for _, sims in found])
 
 
-@pytest.mark.parametrize("rung", LADDER, ids=lambda rung: rung.method)
+LEARNING = [rung for rung in LADDER if rung.features != "answers"]
+
+
+@pytest.mark.parametrize("rung", LEARNING, ids=lambda rung: rung.method)
 def test_every_rung_gives_non_negative_scores_and_beats_chance(rung: Rung) -> None:
     support, test = planted(), planted(seed=1)
     scores = fit_and_score(rung, support, test.vectors)
@@ -56,7 +59,9 @@ def test_the_best_head_is_the_planted_one() -> None:
 def test_methods_are_unique_and_complete() -> None:
     methods = [rung.method for rung in LADDER]
     assert len(set(methods)) == len(methods)
-    assert {"calm_auto", "calm", "uniform", "sav", "grw", "best_head", "concat", "probe", "mfcc", "random_reliability"} <= set(methods)
+    assert {"calm_auto", "calm", "uniform", "sav", "grw", "best_head", "concat", "probe", "mfcc", "zero_shot", "random_reliability"} <= set(
+        methods
+    )
 
 
 def test_uniform_is_the_mean_of_the_heads_posteriors() -> None:
@@ -84,8 +89,15 @@ def test_the_probe_equals_plain_logistic_regression() -> None:
 def test_a_class_without_support_scores_zero() -> None:
     support = planted()
     some = support.rows(torch.nonzero(support.labels != 2).flatten())
-    for rung in LADDER:
+    for rung in LEARNING:
         assert (fit_and_score(rung, some, support.vectors[:3])[:, 2] == 0).all(), rung.method
+
+
+def test_zero_shot_is_the_likelihood_of_the_names_whatever_the_support() -> None:
+    (rung,) = (rung for rung in LADDER if rung.features == "answers")
+    likelihoods = torch.tensor([[-1.0, -2.0, -0.5], [-3.0, -1.0, -4.0]])[:, None, None]
+    one_class = Support(likelihoods[:1], torch.tensor([2]), torch.arange(1), 3, FitOptions())
+    np.testing.assert_allclose(np.log(fit_and_score(rung, one_class, likelihoods)), likelihoods[:, 0, 0], rtol=1e-6)
 
 
 def test_mfcc_statistics_tell_tones_apart_even_when_short() -> None:

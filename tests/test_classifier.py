@@ -213,3 +213,42 @@ def test_wrong_shapes_and_labels_are_named() -> None:
         with pytest.raises(DataError, match=message):
             call()
     assert issubclass(DataError, CalmError)
+
+
+def test_sets_rule_out_what_does_not_fit() -> None:
+    x, labels = case(per_class=10)
+    found = CalmClassifier.fit(x, labels, null=False).predict(x)
+    sets = found.sets()
+    assert sets is not None
+    assert sum(label in known for label, known in zip(labels, sets, strict=True)) >= 27
+    assert np.mean([len(known) for known in sets]) < 1.5
+    assert found.sets(coverage=0.0) == [()] * 30  # p-values are at most 1
+    foreign = np.random.default_rng(5).normal(size=(200, 2, 4, 8)).astype(np.float32)
+    nothing = CalmClassifier.fit(x, labels, null=False).predict(foreign).sets()
+    assert nothing is not None
+    assert np.mean([not known for known in nothing]) > 0.9
+    assert CalmClassifier.fit(*case(per_class=2), null=False).predict(x).sets() is None
+
+
+def test_a_wrong_label_is_suspicious() -> None:
+    x, labels = case(per_class=10)
+    assert CalmClassifier.fit(x, labels, null=False).suspicious == ()
+    labels[3] = "owl"  # is a bat
+    (flag,) = CalmClassifier.fit(x, labels, null=False).suspicious
+    assert (flag.clip, NAMES[flag.given], NAMES[flag.predicted]) == (3, "owl", "bat")
+
+
+def test_only_heads_that_know_something_are_above_chance() -> None:
+    marked = np.zeros((4, 8, 2))
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(24, 4, 8, 16)).astype(np.float32)
+        labels = ["a", "b"] * 12
+        x[:, 2, 3] += np.resize([2.0, -2.0], 24)[:, None]  # one head alone tells a from b
+        marked += CalmClassifier.fit(x, labels).above_chance
+    assert (marked[2, 3] == 20).all()
+    others = np.delete(marked.reshape(32, 2), 2 * 8 + 3, axis=0)
+    assert others.mean() / 20 == pytest.approx(0.05, abs=0.02)
+    model = CalmClassifier.fit(x, labels, null=False)
+    assert not model.above_chance.any()
+    assert model.chance.isnan().all()

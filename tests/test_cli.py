@@ -59,6 +59,7 @@ def test_evaluate_gives_every_rung(capsys: pytest.CaptureFixture, class_folders:
     assert set(found["results"][0]) == set(MethodResult.__dataclass_fields__)
     methods = {row["method"] for row in found["results"]}
     assert {"calm", "uniform", "sav", "grw", "best_head", "concat", "probe", "mfcc", "random_reliability"} <= methods
+    assert {(row["method"], row["shots"]) for row in found["trust"]} == {("calm_auto", 2), ("calm", 2)}
 
 
 def test_zip_and_csv_work_like_folders(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """The synthesis room: endless labelled sounds made from physics-like parts (pulses, modes, grains, moving bands), no recordings.
 
 `render` makes one clean sound of a named family, `augment` puts it through a room, a microphone and a noise bed, `attributes`
-measures two words about any waveform. Every draw comes from the generator passed in, so a seed is a sound.
+measures a few words about any waveform. Every draw comes from the generator passed in, so a seed is a sound.
+Train on `TRAINED` only: the families in `HELD_OUT` choose between models; `render` makes them all.
 It knows nothing of models, mel frames, prompts, data sets or training. To listen: python -m tools.synth --out DIR
 """
 
@@ -10,12 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from . import animals, household, machines, music, nature, people
+from . import animals, appliances, gestures, household, machines, materials, music, nature, people, percussion, signals, wild
 from .basics import SAMPLE_RATE_HZ, Rng, Synth
 from .conditions import augment
-from .measure import attributes
+from .measure import ATTRIBUTE_WORDS, attributes
 
-__all__ = ["FAMILIES", "SAMPLE_RATE_HZ", "Synth", "attributes", "augment", "render"]
+__all__ = ["ATTRIBUTE_WORDS", "FAMILIES", "HELD_OUT", "SAMPLE_RATE_HZ", "TRAINED", "Synth", "attributes", "augment", "render"]
 
 FAMILIES: dict[str, Synth] = {
     "dog bark": animals.dog_bark,
@@ -110,7 +111,100 @@ FAMILIES: dict[str, Synth] = {
     "organ": music.organ,
     "drum": music.drum,
     "synth bass": music.synth_bass,
+    "goose honk": wild.goose_honk,
+    "turkey gobble": wild.turkey_gobble,
+    "elephant trumpet": wild.elephant_trumpet,
+    "lion roar": wild.lion_roar,
+    "hawk screech": wild.hawk_screech,
+    "donkey bray": wild.donkey_bray,
+    "monkey": wild.monkey,
+    "cat purr": wild.cat_purr,
+    "dolphin": wild.dolphin,
+    "whale song": wild.whale_song,
+    "woodpecker": wild.woodpecker,
+    "rattlesnake": wild.rattlesnake,
+    "bee swarm": wild.bee_swarm,
+    "mosquito": wild.mosquito,
+    "whisper": gestures.whisper,
+    "yodel": gestures.yodel,
+    "hiccup": gestures.hiccup,
+    "throat clearing": gestures.throat_clearing,
+    "gargling": gestures.gargling,
+    "sigh": gestures.sigh,
+    "kiss": gestures.kiss,
+    "chewing": gestures.chewing,
+    "heartbeat": gestures.heartbeat,
+    "finger snap": gestures.finger_snap,
+    "coins": materials.coins,
+    "ball bounce": materials.ball_bounce,
+    "marble roll": materials.marble_roll,
+    "chain rattle": materials.chain_rattle,
+    "sword clash": materials.sword_clash,
+    "ratchet": materials.ratchet,
+    "scissors": materials.scissors,
+    "spray can": materials.spray_can,
+    "paper crumple": materials.paper_crumple,
+    "paper tear": materials.paper_tear,
+    "match strike": materials.match_strike,
+    "dice roll": materials.dice_roll,
+    "printer": appliances.printer,
+    "sewing machine": appliances.sewing_machine,
+    "electric shaver": appliances.electric_shaver,
+    "fan": appliances.fan,
+    "elevator": appliances.elevator,
+    "steam engine": appliances.steam_engine,
+    "motor boat": appliances.motor_boat,
+    "geiger counter": appliances.geiger_counter,
+    "camera shutter": appliances.camera_shutter,
+    "morse code": signals.morse_code,
+    "touch tones": signals.touch_tones,
+    "modem": signals.modem,
+    "reverse beeper": signals.reverse_beeper,
+    "foghorn": signals.foghorn,
+    "sonar": signals.sonar,
+    "doorbell": signals.doorbell,
+    "arcade game": signals.arcade_game,
+    "marimba": music.marimba,
+    "accordion": music.accordion,
+    "harmonica": music.harmonica,
+    "trumpet": music.trumpet,
+    "bagpipe": music.bagpipe,
+    "synth arpeggio": music.synth_arpeggio,
+    "gong": percussion.gong,
+    "cymbal": percussion.cymbal,
+    "shaker": percussion.shaker,
+    "drum roll": percussion.drum_roll,
 }
+
+HELD_OUT = (
+    "goose honk",
+    "lion roar",
+    "dolphin",
+    "woodpecker",
+    "bee swarm",
+    "pigeon coo",
+    "hiccup",
+    "gargling",
+    "whisper",
+    "finger snap",
+    "snore",
+    "hail",
+    "thunder",
+    "coins",
+    "paper tear",
+    "door creak",
+    "camera shutter",
+    "sewing machine",
+    "steam engine",
+    "car horn",
+    "morse code",
+    "gong",
+    "accordion",
+    "guitar",
+)
+"""Never trained on: models are chosen by their few-shot accuracy on these families, that is, on kinds they do not know."""
+
+TRAINED = tuple(name for name in FAMILIES if name not in HELD_OUT)
 
 
 def render(family: str, rng: Rng, seconds: float = 5.0) -> NDArray[np.float32]:

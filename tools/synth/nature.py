@@ -100,7 +100,6 @@ def thunder(rng: Rng, n: int) -> Wave:
 
 def wind(rng: Rng, n: int) -> Wave:
     frames = n_frames(n)
-    wander(rng, frames, 0.7 * HOP)  # draws that nothing uses; without them every wind of a seed would be another one
     howl = uni(rng, (0, 1))
     gust = curve(frames, rng.standard_normal(int(rng.integers(4, 14))))
     centre = log_uni(rng, (150, 900)) * 2 ** (0.45 * gust)
