@@ -1,5 +1,8 @@
 """Clips -> head vectors: decode, cut into windows, look up, batch by length, run the backbone, store. Knows no labels' meaning.
 
+Files are decoded ahead in threads of their own. Windows run longest first in batches of a token budget: sorted by length, batches hold
+little padding, and a lack of memory shows at once.
+
 Every batch is stored as soon as it is done, so a job that is stopped, dropped or killed goes on where it was. The store keeps float32
 exactly, so a clip gives bit-equal vectors whenever it is asked about again, as long as it stays in the store.
 """
@@ -7,7 +10,11 @@ exactly, so a clip gives bit-equal vectors whenever it is asked about again, as 
 from __future__ import annotations
 
 import logging
+import math
+import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +34,10 @@ Array = NDArray[np.float32]
 Progress = Callable[[int, int, str], None]  # (clips done, clips in all, what is being done)
 Cancel = Callable[[], bool]
 
+CPU_TOKEN_BUDGET, TOKEN_BUDGET = 1024, 8192  # of one forward pass: about five 5-s clips on a CPU, forty on an accelerator
+CHARACTERS_PER_TOKEN = 3  # of a prompt, counted low: what a batch costs may be overestimated
+TEMPLATE_TOKENS = 32  # around the prompt, about
+DECODERS = min(8, os.cpu_count() or 1)  # threads
 CHUNK_SECONDS = 1800.0  # of sound decoded at once: enough clips to sort by length, 115 MB at 16 kHz
 
 
@@ -70,7 +81,7 @@ def extract(
     options, store = options or ExtractOptions(), store or VectorStore()
     sources = [c if isinstance(c, ClipSource) else ClipSource(Path(c), Path(c).name) for c in clips]
     origin = origin_of(backbone, options.prompt)
-    batch_size = options.batch_size
+    budget = options.token_budget or (CPU_TOKEN_BUDGET if backbone.device == "cpu" else TOKEN_BUDGET)
     rows: list[Array] = []
     clip_of_row: list[int] = []
 
@@ -81,12 +92,12 @@ def extract(
     for chunk, windows in _chunks(sources, backbone, origin, stop_if_asked):
         found = {key: store.get(key) for key in dict.fromkeys(window.key for window in windows)}
         vectors = {key: vector for key, vector in found.items() if vector is not None}
-        # Sorted by length, batches hold little padding; the longest come first, so that a lack of memory shows at once.
         unique = {window.key: window for window in windows if window.key not in vectors}
         waiting = sorted(unique.values(), key=lambda window: -len(window.samples))
         while waiting:
             stop_if_asked(_clips_done(chunk, windows, vectors))
-            batch = waiting[:batch_size]
+            cost = tokens(len(waiting[0].samples), backbone, options.prompt)
+            batch = waiting[: max(1, min(options.batch_size, budget // cost))]
             try:
                 computed = backbone.extract([window.samples for window in batch], options.prompt)
             except (torch.OutOfMemoryError, MemoryError) as error:
@@ -94,8 +105,8 @@ def extract(
                     raise BackboneError(
                         f"clip {sources[batch[0].clip].name!r} doesn't fit the memory of {backbone.device}; choose a smaller backbone."
                     ) from error
-                batch_size = max(1, len(batch) // 2)
-                log.warning("out of memory on %s: going on with batches of %d", backbone.device, batch_size)
+                budget = len(batch) // 2 * cost
+                log.warning("out of memory on %s: going on with %d tokens at once", backbone.device, budget)
                 continue
             for window, vector in zip(batch, computed, strict=True):
                 if not np.isfinite(vector).all():
@@ -115,20 +126,34 @@ def extract(
     return HeadVectors(np.stack(rows), np.array(clip_of_row, dtype=np.int64), origin)
 
 
+def tokens(samples: int, backbone: Backbone, prompt: str) -> int:
+    """About how many tokens one window with its prompt costs the backbone."""
+    sound = math.ceil(samples / backbone.sample_rate_hz * backbone.tokens_per_s)
+    return sound + len(prompt) // CHARACTERS_PER_TOKEN + TEMPLATE_TOKENS
+
+
 def _chunks(
     sources: Sequence[ClipSource], backbone: Backbone, origin: Origin, before_clip: Callable[[int], None]
 ) -> Iterator[tuple[range, list[_Window]]]:
-    """Yields (clips, their windows), about CHUNK_SECONDS of sound at a time; before_clip is told of every clip about to be decoded."""
+    """Yields (clips, their windows), about CHUNK_SECONDS of sound at a time; before_clip is told of every clip about to be used."""
     start, seconds, windows = 0, 0.0, list[_Window]()
-    for clip, source in enumerate(sources):
-        before_clip(start)
-        recording = audio.load(source.path, backbone.sample_rate_hz, name=source.name)
-        for piece in audio.windows(recording.samples, backbone.sample_rate_hz, backbone.window_s):
-            windows.append(_Window(clip, piece, vector_key(piece, backbone.sample_rate_hz, origin)))
-        seconds += recording.seconds
-        if seconds > CHUNK_SECONDS or clip == len(sources) - 1:
-            yield range(start, clip + 1), windows
-            start, seconds, windows = clip + 1, 0.0, []
+    with ThreadPoolExecutor(DECODERS, "decode") as pool:
+        ahead: deque[Future[audio.Recording]] = deque()
+        try:
+            for clip in range(len(sources)):
+                before_clip(start)
+                for source in sources[clip + len(ahead) : clip + 2 * DECODERS]:
+                    ahead.append(pool.submit(audio.load, source.path, backbone.sample_rate_hz, name=source.name))
+                recording = ahead.popleft().result()
+                for piece in audio.windows(recording.samples, backbone.sample_rate_hz, backbone.window_s):
+                    windows.append(_Window(clip, piece, vector_key(piece, backbone.sample_rate_hz, origin)))
+                seconds += recording.seconds
+                if seconds > CHUNK_SECONDS or clip == len(sources) - 1:
+                    yield range(start, clip + 1), windows
+                    start, seconds, windows = clip + 1, 0.0, []
+        finally:
+            for waiting in ahead:  # of a job that was stopped
+                waiting.cancel()
 
 
 def _clips_done(chunk: range, windows: Sequence[_Window], vectors: Mapping[str, Array]) -> int:

@@ -132,6 +132,16 @@ def test_nested_captures_both_see_and_a_silent_projection_is_an_error() -> None:
     assert not any(layer._forward_pre_hooks for layer in layers)
 
 
+def test_what_lies_behind_the_last_wanted_layer_is_not_computed() -> None:
+    layers = [nn.Linear(6, 6), nn.Linear(6, 6)]
+    reached = []
+    with capture_heads(layers[:1], 3, torch.tensor([0]), then_stop=True) as capture:
+        reached.append(layers[1](layers[0](torch.ones(1, 2, 6))))
+    assert not reached
+    assert capture.vectors().shape == (1, 1, 3, 2)
+    assert not any(layer._forward_pre_hooks for layer in layers)
+
+
 def test_captured_rows_do_not_keep_the_layer_alive() -> None:
     layer = nn.Linear(6, 6)
     with capture_heads([layer], 3, torch.tensor([4])) as capture:

@@ -8,6 +8,7 @@ import pytest
 from calm_core.backbones import BACKBONES, Answering, Backbone
 from calm_core.backbones.chat import ChatBackbone
 from calm_core.backbones.loading import FAMILIES
+from calm_core.errors import BackboneError
 from calm_core.options import NEUTRAL_PROMPT
 
 from . import tiny_models
@@ -44,6 +45,14 @@ def test_vectors_are_those_of_transformers_own_forward_pass(backbone: Backbone) 
     for waveform in sounds():
         expected = whole_vectors(backbone, waveform)
         np.testing.assert_allclose(backbone.extract([waveform], NEUTRAL_PROMPT)[0], expected, atol=TOLERANCE * float(expected.abs().max()))
+
+
+def test_the_first_layers_alone_are_the_same(backbone: Backbone) -> None:
+    whole = backbone.extract(sounds(), NEUTRAL_PROMPT)
+    np.testing.assert_allclose(backbone.extract(sounds(), NEUTRAL_PROMPT, 2), whole[:, :2], atol=TOLERANCE * np.abs(whole).max())
+    np.testing.assert_allclose(backbone.extract(sounds(), NEUTRAL_PROMPT), whole, atol=TOLERANCE * np.abs(whole).max())
+    with pytest.raises(BackboneError, match="layers is 99; the backbone has 1 to"):
+        backbone.extract(sounds(), NEUTRAL_PROMPT, 99)
 
 
 def test_sound_and_prompt_both_matter(backbone: Backbone) -> None:

@@ -83,11 +83,11 @@ class Hungry(FakeBackbone):
         self.most = most
         self.sizes: list[int] = []
 
-    def extract(self, waveforms, prompt):  # type: ignore[no-untyped-def]
+    def extract(self, waveforms, prompt, layers=None):  # type: ignore[no-untyped-def]
         if len(waveforms) > self.most:
             raise torch.OutOfMemoryError("injected")
         self.sizes.append(len(waveforms))
-        return super().extract(waveforms, prompt)
+        return super().extract(waveforms, prompt, layers)
 
 
 def test_out_of_memory_halves_the_batch_and_loses_nothing(paths: list[Path]) -> None:
@@ -97,6 +97,15 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(paths: list[Path]) -> 
     np.testing.assert_allclose(
         vectors.values, extract(paths, FakeBackbone(seed=0), store=VectorStore(paths[0].parent / "s")).values, rtol=1e-5
     )
+
+
+def test_a_batch_costs_no_more_than_the_token_budget(paths: list[Path]) -> None:
+    hungry = Hungry(most=99)
+    cost = extraction.tokens(round(0.6 * 16_000), hungry, ExtractOptions().prompt)  # of the longest clip
+    extract(paths, hungry, ExtractOptions(token_budget=3 * cost))
+    assert hungry.sizes == [3, 3, 3, 1]
+    extract(paths, hungry, ExtractOptions(token_budget=1), store=VectorStore(paths[0].parent / "other"))  # one at a time, but all of them
+    assert hungry.sizes[4:] == [1] * 10
 
 
 def test_a_single_window_that_does_not_fit_is_named(paths: list[Path]) -> None:
@@ -130,8 +139,8 @@ def test_little_is_decoded_at_once(paths: list[Path], fake_backbone: FakeBackbon
 
 
 class Deaf(FakeBackbone):
-    def extract(self, waveforms, prompt):  # type: ignore[no-untyped-def]
-        return super().extract(waveforms, prompt) * np.nan
+    def extract(self, waveforms, prompt, layers=None):  # type: ignore[no-untyped-def]
+        return super().extract(waveforms, prompt, layers) * np.nan
 
 
 def test_vectors_that_are_not_finite_are_never_stored(paths: list[Path]) -> None:

@@ -24,7 +24,7 @@ from transformers import DynamicCache, PreTrainedModel
 from ..errors import BackboneError
 from ..hooks import capture_heads
 from .answering import MAX_ANSWER_TOKENS, Reading, generate, mean_log_likelihoods
-from .base import check_answers, find_projections, one_out_of_memory
+from .base import check_answers, check_layers, find_projections, one_out_of_memory
 
 Array = NDArray[np.float32]
 
@@ -43,6 +43,7 @@ class ChatBackbone:
 
     version: ClassVar[str] = "chat/1"  # of the adapter's own steps; changes whenever the vectors change
     default_window_s: ClassVar[float] = 30.0  # where the feature extractor names none
+    tokens_per_s = 25.0  # of Whisper's encoder with its frames halved twice; none of the families makes more
 
     def __init__(self, id: str, revision: str, model: PreTrainedModel, processor: Any, device: str) -> None:
         """Raises BackboneError where the model lacks something that reading its heads needs, and says what."""
@@ -65,13 +66,14 @@ class ChatBackbone:
         self.preprocessing = f"{self.version} {str(model.dtype).removeprefix('torch.')} {model.config._attn_implementation}"
 
     @torch.inference_mode()
-    def extract(self, waveforms: Sequence[Array], prompt: str) -> Array:
+    def extract(self, waveforms: Sequence[Array], prompt: str, layers: int | None = None) -> Array:
         """See Backbone.extract."""
+        wanted = self._projections[: check_layers(layers, self.shape)]
         clips = [self._prepare(waveform, prompt) for waveform in waveforms]
         # The hooks sit on the one model that all threads share: two passes at once would capture each other's rows.
         with self._alone, one_out_of_memory():
             embeddings, lengths = self._embed(clips)
-            with capture_heads(self._projections, self.shape.heads, lengths - 1) as capture:
+            with capture_heads(wanted, self.shape.heads, lengths - 1, then_stop=True) as capture:
                 self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=False)
             return capture.vectors().numpy()
 

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from ..errors import BackboneError
 from ..hooks import capture_heads
-from .base import HeadShape, one_out_of_memory
+from .base import HeadShape, check_layers, one_out_of_memory
 
 Array = NDArray[np.float32]
 
@@ -29,6 +29,7 @@ class WhisperBackbone:
     """A Backbone (see base.py) over WhisperForConditionalGeneration. Layers 0, 2, 4... are self-attention, 1, 3, 5... cross-attention."""
 
     version = "whisper/1"
+    tokens_per_s = 50.0  # of the encoder, which costs more than the few tokens of the decoder
 
     def __init__(self, id: str, revision: str, model: PreTrainedModel, processor: Any, device: str) -> None:
         """Raises BackboneError where a decoder layer lacks one of its two attentions."""
@@ -52,12 +53,13 @@ class WhisperBackbone:
         return found
 
     @torch.inference_mode()
-    def extract(self, waveforms: Sequence[Array], prompt: str) -> Array:
+    def extract(self, waveforms: Sequence[Array], prompt: str, layers: int | None = None) -> Array:
         """See Backbone.extract. Whisper's encoder masks nothing, so every clip is heard with the silence behind it up to 30 s."""
+        wanted = self._projections[: check_layers(layers, self.shape)]
         features = self._extractor(list(waveforms), sampling_rate=self.sample_rate_hz, return_tensors="pt")["input_features"]
         ids = self._ids(prompt).expand(len(waveforms), -1)
         last = torch.full((len(waveforms),), ids.shape[1] - 1)
-        with self._alone, one_out_of_memory(), capture_heads(self._projections, self.shape.heads, last) as capture:
+        with self._alone, one_out_of_memory(), capture_heads(wanted, self.shape.heads, last, then_stop=True) as capture:
             self.model.model(
                 input_features=features.to(self.model.device, self.model.dtype),
                 decoder_input_ids=ids.to(self.model.device),
