@@ -4,8 +4,8 @@
     python benchmarks/extraction.py --profile            # where the time goes: mel, encoder, decoder, transfer
     python benchmarks/extraction.py --size tiny --clips 4
 
-Qwen2-Audio's architecture with random weights in three sizes; encoder, decoder and head are in the 7B model's proportions, so that
-what is saved in each counts as it does there. Rounds of all variants alternate and the median of each counts. On a CPU the clock is the
+Qwen2-Audio's architecture with random weights in three sizes. The middle one has the 7B model's proportions: its encoder and its head
+hold a tenth of its decoder's parameters each. Rounds of all variants alternate and the median of each counts. On a CPU the clock is the
 process's own computing time over all its threads, which other work on the machine doesn't stretch; on an accelerator it is the wall's.
 The variants:
 
@@ -43,7 +43,7 @@ RATE_HZ = 16_000
 # encoder (width, layers, heads), decoder (width, layers, heads, inner width), vocabulary
 SIZES = {
     "tiny": ((32, 1, 2), (64, 4, 4, 128), 1024),
-    "30m": ((192, 4, 4), (448, 10, 8, 1408), 4096),
+    "30m": ((192, 6, 4), (448, 10, 8, 1408), 6016),
     "7b": ((1280, 32, 20), (4096, 32, 32, 11008), 156_032),
 }
 

@@ -15,7 +15,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from . import audio
-from .backbones import Backbone
+from .backbones import Backbone, check_layers
 from .errors import BackboneError, Cancelled, DataError
 from .options import ExtractOptions
 from .vectors import HeadVectors, Origin, VectorStore, vector_key
@@ -43,18 +43,27 @@ CHUNK_SECONDS = 1800.0  # of sound decoded at once: enough clips to sort by leng
 
 @dataclass(frozen=True, slots=True)
 class ClipSource:
-    """One clip to extract: where it is, what to call it in messages, and what to say while it is being worked on."""
+    """One clip to extract: where it is, what to call it in messages, and what to say while it is being worked on.
+
+    prompt: asked about this clip instead of the options' (`options.multiple_choice_prompt`); None asks the options'.
+    """
 
     path: Path
     name: str
     note: str = ""
+    prompt: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Window:
     clip: int
     samples: Array
-    key: str
+    prompt: str
+    keys: tuple[str, ...]  # under the first its vectors are stored, under any they may be found
+
+    @property
+    def key(self) -> str:
+        return self.keys[0]
 
 
 def origin_of(backbone: Backbone, prompt: str) -> Origin:
@@ -70,9 +79,12 @@ def extract(
     store: VectorStore | None = None,
     progress: Progress | None = None,
     cancelled: Cancel | None = None,
+    layers: int | None = None,
 ) -> HeadVectors:
     """Head vectors of audio files, windows in the order of the clips; a clip longer than the backbone's window has several.
 
+    layers: read only the first so many and leave the model there; the vectors behind them are zero. For predicting with a fitted
+    classifier whose weights are zero behind them, never for fitting.
     Raises DataError for an empty list, AudioError naming the first clip that can't be used, BackboneError where not even one
     window fits the device, Cancelled where `cancelled()` turned true. All that was finished is in the store by then.
     """
@@ -89,17 +101,22 @@ def extract(
         if cancelled and cancelled():
             raise Cancelled(f"stopped after {done} of {len(sources)} clips; what was finished is kept.")
 
-    for chunk, windows in _chunks(sources, backbone, origin, stop_if_asked):
-        found = {key: store.get(key) for key in dict.fromkeys(window.key for window in windows)}
-        vectors = {key: vector for key, vector in found.items() if vector is not None}
+    read = check_layers(layers, backbone.shape)
+    for chunk, windows in _chunks(sources, backbone, options.prompt, read, stop_if_asked):
+        vectors: dict[str, Array] = {}
+        for window in {window.key: window for window in windows}.values():
+            if (vector := _stored(store, window)) is not None:
+                vectors[window.key] = vector[:read]
         unique = {window.key: window for window in windows if window.key not in vectors}
-        waiting = sorted(unique.values(), key=lambda window: -len(window.samples))
+        waiting = sorted(unique.values(), key=lambda window: (window.prompt, -len(window.samples)))
         while waiting:
             stop_if_asked(_clips_done(chunk, windows, vectors))
-            cost = tokens(len(waiting[0].samples), backbone, options.prompt)
-            batch = waiting[: max(1, min(options.batch_size, budget // cost))]
+            prompt = waiting[0].prompt
+            cost = tokens(len(waiting[0].samples), backbone, prompt)
+            most = max(1, min(options.batch_size, budget // cost))
+            batch = [window for window in waiting[:most] if window.prompt == prompt]
             try:
-                computed = backbone.extract([window.samples for window in batch], options.prompt)
+                computed = backbone.extract([window.samples for window in batch], prompt, layers)
             except (torch.OutOfMemoryError, MemoryError) as error:
                 if len(batch) == 1:
                     raise BackboneError(
@@ -123,7 +140,13 @@ def extract(
             progress(chunk.stop, len(sources), sources[chunk[-1]].note)
         rows += [vectors[window.key] for window in windows]
         clip_of_row += [window.clip for window in windows]
-    return HeadVectors(np.stack(rows), np.array(clip_of_row, dtype=np.int64), origin)
+    values = np.zeros((len(rows), *astuple(backbone.shape)), np.float32)
+    values[:, :read] = rows
+    return HeadVectors(values, np.array(clip_of_row, dtype=np.int64), origin)
+
+
+def _stored(store: VectorStore, window: _Window) -> Array | None:
+    return next((vector for key in window.keys if (vector := store.get(key)) is not None), None)
 
 
 def tokens(samples: int, backbone: Backbone, prompt: str) -> int:
@@ -133,7 +156,7 @@ def tokens(samples: int, backbone: Backbone, prompt: str) -> int:
 
 
 def _chunks(
-    sources: Sequence[ClipSource], backbone: Backbone, origin: Origin, before_clip: Callable[[int], None]
+    sources: Sequence[ClipSource], backbone: Backbone, prompt: str, layers: int, before_clip: Callable[[int], None]
 ) -> Iterator[tuple[range, list[_Window]]]:
     """Yields (clips, their windows), about CHUNK_SECONDS of sound at a time; before_clip is told of every clip about to be used."""
     start, seconds, windows = 0, 0.0, list[_Window]()
@@ -145,8 +168,13 @@ def _chunks(
                 for source in sources[clip + len(ahead) : clip + 2 * DECODERS]:
                     ahead.append(pool.submit(audio.load, source.path, backbone.sample_rate_hz, name=source.name))
                 recording = ahead.popleft().result()
+                asked = sources[clip].prompt or prompt
+                origins = [origin_of(backbone, asked)]
+                if layers < backbone.shape.layers:
+                    origins.insert(0, replace(origins[0], preprocessing=f"{origins[0].preprocessing}, first {layers} layers"))
                 for piece in audio.windows(recording.samples, backbone.sample_rate_hz, backbone.window_s):
-                    windows.append(_Window(clip, piece, vector_key(piece, backbone.sample_rate_hz, origin)))
+                    keys = tuple(vector_key(piece, backbone.sample_rate_hz, origin) for origin in origins)
+                    windows.append(_Window(clip, piece, asked, keys))
                 seconds += recording.seconds
                 if seconds > CHUNK_SECONDS or clip == len(sources) - 1:
                     yield range(start, clip + 1), windows

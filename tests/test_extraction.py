@@ -11,8 +11,10 @@ import torch
 
 from calm_core import ExtractOptions, VectorStore, extract, extraction
 from calm_core.backbones.fake import FakeBackbone
-from calm_core.errors import AudioError, BackboneError, Cancelled, DataError
+from calm_core.errors import AudioError, BackboneError, Cancelled, DataError, OptionError
 from calm_core.extraction import ClipSource, origin_of
+
+from calm_core.options import listed_prompt, multiple_choice_prompt
 
 from .conftest import tone
 
@@ -45,6 +47,47 @@ def test_another_prompt_is_another_key(paths: list[Path], fake_backbone: FakeBac
     extract(paths, fake_backbone)
     extract(paths, fake_backbone, ExtractOptions(prompt="Is it a bird?"))
     assert fake_backbone.windows_seen == 20
+
+
+def test_the_first_layers_alone_never_pass_for_all(paths: list[Path], fake_backbone: FakeBackbone) -> None:
+    part = extract(paths, fake_backbone, layers=2)
+    assert not part.values[:, 2:].any()
+    whole = extract(paths, fake_backbone)
+    assert fake_backbone.windows_seen == 20  # the first run's vectors were not taken for whole ones
+    np.testing.assert_array_equal(part.values[:, :2], whole.values[:, :2])
+    np.testing.assert_array_equal(extract(paths, fake_backbone, layers=3).values[:, :3], whole.values[:, :3])
+    assert fake_backbone.windows_seen == 20  # whole ones hold all parts
+    with pytest.raises(BackboneError, match="layers is 0"):
+        extract(paths, fake_backbone, layers=0)
+
+
+def test_a_clips_own_prompt_is_asked_and_keyed(paths: list[Path], fake_backbone: FakeBackbone) -> None:
+    whole = extract(paths, fake_backbone).values
+    other = extract(paths, fake_backbone, ExtractOptions(prompt="Is it a bird?")).values
+    assert fake_backbone.windows_seen == 20
+    sources = [ClipSource(p, p.name, prompt="Is it a bird?" if i % 2 else None) for i, p in enumerate(paths)]
+    mixed = extract(sources, fake_backbone).values
+    assert fake_backbone.windows_seen == 20
+    np.testing.assert_array_equal(mixed[::2], whole[::2])
+    np.testing.assert_array_equal(mixed[1::2], other[1::2])
+    fresh = extract(sources, FakeBackbone(), store=VectorStore(paths[0].parent / "fresh")).values
+    np.testing.assert_allclose(fresh, mixed, rtol=1e-5)
+
+
+def test_prompts() -> None:
+    assert listed_prompt(["dog", "rain"]) == "What sound is this? Answer with one of these: dog, rain."
+    with pytest.raises(OptionError, match="at least two; given: dog"):
+        listed_prompt(["dog"])
+    names = ["dog", "rain", "owl", "siren", "drum"]
+    asked = {multiple_choice_prompt("owl", names, seed) for seed in range(30)}
+    assert len(asked) > 20
+    assert multiple_choice_prompt("owl", names, 3) == multiple_choice_prompt("owl", names, 3)
+    for prompt in asked:
+        options = [line[3:] for line in prompt.splitlines()[1:-1]]
+        assert len(set(options)) == 4
+        assert "owl" in options
+    with pytest.raises(OptionError, match="truth 'cat'"):
+        multiple_choice_prompt("cat", names, 0)
 
 
 def test_the_same_audio_twice_is_computed_once(paths: list[Path], fake_backbone: FakeBackbone) -> None:

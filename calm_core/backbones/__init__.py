@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from ..errors import BackboneError
-from .base import Answering, Backbone, HeadShape
+from .base import Answering, Backbone, HeadShape, check_layers
 from .fake import FakeBackbone
 
 POCKET_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pocket"
@@ -171,6 +171,7 @@ __all__ = [
     "BackboneRow",
     "HeadShape",
     "backbone_row",
+    "check_layers",
     "load_backbone",
     "offered",
     "resolve_device",
