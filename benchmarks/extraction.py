@@ -146,9 +146,12 @@ def profile(size: str, clips: int, seconds: float, device: str, dtype: torch.dty
     waveforms = [rng.normal(0, 0.1, round(seconds * RATE_HZ)).astype(np.float32) for _ in range(clips)]
     ours(backbone, waveforms)
     spent = {"mel and tokens": 0.0, "encoder": 0.0, "decoder": 0.0}
-    with _clocked(backbone, "_prepare", spent, "mel and tokens"), _clocked(backbone, "_encode", spent, "encoder"):
-        with _clocked(backbone._decoder, "forward", spent, "decoder"):
-            whole = _timed(lambda: ours(backbone, waveforms))
+    with (
+        _clocked(backbone, "_prepare", spent, "mel and tokens"),
+        _clocked(backbone, "_encode", spent, "encoder"),
+        _clocked(backbone._decoder, "forward", spent, "decoder"),
+    ):
+        whole = _timed(lambda: ours(backbone, waveforms))
     return {**{name: value / whole for name, value in spent.items()}, "merging and transfer": 1 - sum(spent.values()) / whole}
 
 

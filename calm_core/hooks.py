@@ -36,7 +36,7 @@ class HeadCapture:
         return stacked.unflatten(-1, (self.heads, -1)).float().cpu()
 
 
-class _Enough(Exception):
+class _Enough(Exception):  # noqa: N818 (nothing went wrong)
     """Leaves a forward pass whose last wanted layer was captured; never seen outside this module."""
 
 

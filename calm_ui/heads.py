@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import pandas as pd
 
 from calm_core import figures
@@ -48,5 +49,6 @@ def _of_classes(model: CalmClassifier, classes: list[str]) -> tuple[Figure, pd.D
     if not at:
         return figures.empty("Choose at least one class above to see its heads."), pd.DataFrame(columns=words.HEAD_HEADERS)
     names, reliability = [model.class_names[i] for i in at], model.reliability[:, :, at]
-    maps = figures.reliability_maps(reliability, names, judged=model.judged[at])
-    return maps, figures.reliability_table(reliability, model.weights[:, :, at], names)
+    above = model.above_chance[:, :, at] if np.isfinite(model.chance).all() else None
+    maps = figures.reliability_maps(reliability, names, judged=model.judged[at], above=above)
+    return maps, figures.reliability_table(reliability, model.weights[:, :, at], names, above=above)

@@ -13,7 +13,6 @@ from calm_core import ExtractOptions, VectorStore, extract, extraction
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.errors import AudioError, BackboneError, Cancelled, DataError, OptionError
 from calm_core.extraction import ClipSource, origin_of
-
 from calm_core.options import listed_prompt, multiple_choice_prompt
 
 from .conftest import tone

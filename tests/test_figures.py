@@ -40,6 +40,7 @@ def ladder_rows() -> pd.DataFrame:
 ALL: dict[str, Callable[[], go.Figure]] = {
     "empty": lambda: figures.empty("Nothing here yet."),
     "reliability": lambda: figures.reliability_maps(np.random.default_rng(0).random((4, 8, 3)), ["a", LONG, "c"], judged=[5, 0, 1]),
+    "above chance": lambda: figures.reliability_maps(np.eye(4)[:, :, None] / 2, [LONG], above=np.eye(4)[:, :, None]),
     "contribution": lambda: figures.contribution_map(np.random.default_rng(0).normal(size=(4, 8)), "For 'a' against the rest"),
     "bars": lambda: figures.confidence_bars(["a", LONG], [0.3, 0.7], kind="confidence", highlight=1),
     "confusion": lambda: figures.confusion_matrix([[3, 1], [0, 4]], ["a", LONG]),
@@ -71,6 +72,8 @@ def test_every_figure_is_clear_sized_and_valid_json(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in ALL if name != "empty"])
 def test_every_mark_has_a_hover_sentence(name: str) -> None:
     for trace in ALL[name]().data:
+        if trace.hoverinfo == "skip":  # a mark on a cell that has its own sentence
+            continue
         assert trace.hovertemplate.endswith(".<extra></extra>") or all(
             text.endswith(".") for text in np.ravel(np.array(trace.hovertext, dtype=object))
         )
@@ -126,6 +129,25 @@ def test_hot_cell_lands_at_its_class_layer_and_head() -> None:
     assert "Judged by 1 clip." in figure.data[2].hovertemplate
     assert hot.text[2][5] == ".77"
     assert list(figure.layout[hot.yaxis.replace("y", "yaxis")].range) == [0.5, 4.5]  # layer 1 at the bottom
+
+
+@pytest.mark.parametrize("shape", [(4, 8), (32, 32)])
+def test_cells_above_chance_carry_a_dot_and_say_so(shape: tuple[int, int]) -> None:
+    above = np.zeros((*shape, 2), dtype=bool)
+    above[2, 5, 1] = above[0, 0, 0] = True
+    figure = figures.reliability_maps(np.full((*shape, 2), 0.2), ["dog", "owl"], above=above)
+    dots = figure.data[3]
+    assert (round(dots.x[0]), round(dots.y[0]), len(dots.x)) == (6, 3, 1)
+    assert dots.xaxis == figure.data[1].xaxis
+    assert figure.data[1].customdata[2][5] == "above"
+    assert figure.data[1].customdata[0][0] == "could be"
+    table = figures.reliability_table(np.full((*shape, 2), 0.2), above * 0.5, ["dog", "owl"], above=above)
+    assert table["chance"].tolist() == ["above"] + ["could be"] * 19
+
+
+def test_a_class_that_was_not_judged_has_no_dots() -> None:
+    figure = figures.reliability_maps(np.ones((2, 2, 2)), ["a", "b"], judged=[0, 3], above=np.ones((2, 2, 2)))
+    assert [len(trace.x) for trace in figure.data[2:]] == [0, 4]
 
 
 def test_all_classes_share_one_colour_range_from_zero() -> None:
@@ -185,7 +207,7 @@ def test_columns_can_be_chosen() -> None:
 @pytest.mark.parametrize("scale", [1.0, 1e-4])
 def test_json_of_a_large_model_stays_small(scale: float) -> None:
     r = np.random.default_rng(0).random((32, 32, 10)) * scale
-    figure = figures.reliability_maps(r, [LONG + str(c) for c in range(10)])
+    figure = figures.reliability_maps(r, [LONG + str(c) for c in range(10)], above=r >= 0)
     assert len(figure.to_json()) < LIMIT_BYTES
     assert figure.data[0].text is None  # 1024 numbers are no text
     np.testing.assert_allclose(z(figure, 3), r[:, :, 3], rtol=0.006)
@@ -367,3 +389,16 @@ def test_table_leaves_out_what_was_not_judged() -> None:
     assert figures.reliability_table(None, None, []).empty
     with pytest.raises(ValueError, match="weights"):
         figures.reliability_table(r, np.ones((2, 1, 2)), ["a", "b"])
+
+
+def test_calibration_chart_puts_promise_beside_truth() -> None:
+    nan = np.nan
+    figure = figures.calibration_chart([nan, 0.4, 0.9], [nan, 0.5, 1.0], [0, 0.1, 0.6], [1, 0.9, 1.0], [0, 2, 6])
+    diagonal, dots, bars = figure.data
+    assert (list(diagonal.x), list(diagonal.y)) == ([0, 1], [0, 1])
+    assert (list(dots.x), list(dots.y), list(bars.text)) == ([0.4, 0.9], [0.5, 1.0], ["2", "6"])
+    np.testing.assert_allclose(dots.error_y.arrayminus, [0.4, 0.4])
+    assert "6 clips, 90% sure" in dots.hovertext[1]
+    with pytest.raises(ValueError, match="differ in length"):
+        figures.calibration_chart([0.4], [0.5, 1], [0.1], [0.9], [2])
+    assert "ten clips" in figures.calibration_chart(None, None, None, None, None).layout.annotations[0].text.replace("<br>", " ")

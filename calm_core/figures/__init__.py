@@ -1,0 +1,30 @@
+"""Arrays -> plotly figures. Knows numpy, pandas and plotly; knows no model, no audio file and no page.
+
+Every figure stands on a transparent ground, in light and dark themes, from 390 to 1280 px wide: text is one mid-grey, class
+names are shortened in ticks and whole in hover texts, the height is stated in px, and nothing drags, so that a finger
+scrolls the page. Layers and heads are counted from 1 wherever a person reads them; arrays keep their order (L, H, C).
+Input that is None or holds no value gives `empty` with what to do next; input of contradicting shapes raises ValueError.
+"""
+
+from .base import ACCENT, INK, empty
+from .calibration import calibration_chart
+from .heads import contribution_map, reliability_maps, reliability_table
+from .results import MAX_BARS, class_accuracy, confidence_bars, confusion_matrix, ladder_chart
+from .sounds import MAX_FRAMES, spectrogram
+
+__all__ = [
+    "ACCENT",
+    "INK",
+    "MAX_BARS",
+    "MAX_FRAMES",
+    "calibration_chart",
+    "class_accuracy",
+    "confidence_bars",
+    "confusion_matrix",
+    "contribution_map",
+    "empty",
+    "ladder_chart",
+    "reliability_maps",
+    "reliability_table",
+    "spectrogram",
+]

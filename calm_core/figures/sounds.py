@@ -1,0 +1,60 @@
+"""Pictures of sound: the spectrogram."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import ArrayLike
+
+from .base import COLOUR_BAR_PX, SPECTRAL, add_colour_axis, empty, framed_axis, new_figure
+from .text import as_array, compact, json_ready, require
+
+MAX_FRAMES = 400
+MAX_SPECTROGRAM_CELLS = 40_000  # at about 6 characters a cell the JSON stays below 300 kB
+FREQUENCY_TICKS_HZ = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
+TICK_ROOM_PX = 15  # least distance of two ticks' texts
+
+
+def spectrogram(mel_db: ArrayLike | None, seconds: float, frequencies_hz: ArrayLike | None) -> go.Figure:
+    """Level over time and frequency from mel_db (bands, frames), lasting `seconds`, with band centres frequencies_hz (bands,).
+
+    Bands are equally high (the mel scale), their ticks stand at true Hz. More than 400 frames, or 40,000 cells, are pooled by
+    their maximum, so that a short click stays visible. The colours run from the lowest to the highest level shown, in dB.
+    """
+    mel, hz = as_array(mel_db), as_array(frequencies_hz)
+    if not mel.size or not np.isfinite(mel).any():
+        return empty("Choose a clip to see its spectrogram.")
+    require(mel.ndim == 2 and hz.shape == (len(mel),), f"mel_db has shape {mel.shape} and frequencies {hz.shape}; the bands must agree.")
+    frames = mel.shape[1]
+    bins = min(frames, MAX_FRAMES, max(1, MAX_SPECTROGRAM_CELLS // len(mel)))
+    edges = np.arange(bins) * frames // bins
+    pooled = np.fmax.reduceat(mel, edges, axis=1)
+    centres_s = (edges + np.append(edges[1:], frames)) / 2 * seconds / frames
+    inner_px = 220
+    # One category per band: equally high rows whose hover text still tells the true frequency.
+    bands = [f"{value:,.0f} Hz" for value in hz]
+    if len(set(bands)) < len(bands):
+        bands = [f"{value:,.3f} Hz" for value in hz]
+    nearest: dict[int, int] = {}
+    for tick in reversed(FREQUENCY_TICKS_HZ):  # from above: where low ones crowd, the lower goes
+        band = int(np.abs(hz - tick).argmin())
+        if hz.min() <= tick <= hz.max() and all(abs(band - other) * inner_px >= TICK_ROOM_PX * len(hz) for other in nearest):
+            nearest[band] = tick
+    nearest = dict(sorted(nearest.items()))
+    trace = go.Heatmap(
+        z=json_ready(np.asarray(np.round(pooled, 1), dtype=np.float64)),
+        x=compact(centres_s, 5),
+        y=bands,
+        coloraxis="coloraxis",
+        hovertemplate="At %{x:.2f} s and %{y}<br>the level is %{z:.1f} dB.<extra></extra>",
+    )
+    margin = {"l": 60, "r": 12, "t": COLOUR_BAR_PX, "b": 44}
+    figure = new_figure([trace], height=inner_px + margin["t"] + margin["b"], margin=margin)
+    levels = pooled[np.isfinite(pooled)]
+    low, high = round(float(levels.min()), 1), round(float(levels.max()), 1)
+    add_colour_axis(figure, {"colorscale": SPECTRAL, "cmin": low, "cmax": max(high, low + 1)}, "level (dB)", inner_px)
+    figure.update_xaxes(framed_axis("time (s)"), nticks=8, range=[0, seconds])
+    ticks = [f"{tick // 1000} kHz" if tick >= 1000 else f"{tick} Hz" for tick in nearest.values()]
+    figure.update_yaxes(framed_axis(None), type="category", range=[-0.5, len(bands) - 0.5])
+    figure.update_yaxes(tickvals=[bands[b] for b in nearest], ticktext=ticks)
+    return figure
