@@ -37,9 +37,9 @@ class SlowFake(FakeBackbone):
         self.gate = threading.Event()
         self.gate.set()
 
-    def extract(self, waveforms, prompt):
+    def extract(self, waveforms, prompt, layers=None):
         assert self.gate.wait(30)
-        return super().extract(waveforms, prompt)
+        return super().extract(waveforms, prompt, layers)
 
 
 class WatchedStudio(Studio):

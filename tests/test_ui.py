@@ -383,9 +383,9 @@ def test_the_heads_caption_says_which_clips_judged_them(reliability: str, said: 
 
 
 def test_a_server_without_a_gpu_offers_no_big_backbone() -> None:
-    assert [row.id for row in choices("pocket", "cpu")] == ["pocket"]
+    assert [row.id for row in choices("pocket", "cpu")] == ["pocket", "whisper-small"]
     assert choices("pocket", "cuda") == offered()
-    assert [row.id for row in choices("fake", "cpu")] == ["pocket", "fake"]
+    assert [row.id for row in choices("fake", "cpu")] == ["pocket", "whisper-small", "fake"]
 
 
 def test_every_kind_of_audio_that_can_be_read_can_be_chosen() -> None:
