@@ -92,7 +92,7 @@ def test_long_names_are_short_in_ticks_and_whole_in_hover(name: str) -> None:
     ticks = [str(text) for axis in figure.select_yaxes() for text in axis.ticktext or ()]
     ticks += [str(text) for trace in figure.data if trace.type == "heatmap" for text in trace.y or ()]
     assert LONG not in texts(figure) + " ".join(ticks)
-    hover = " ".join(str(trace.hovertext) + str(trace.meta) for trace in figure.data).replace("<br>", " ")
+    hover = " ".join(str(trace.hovertext) + str(trace.meta) + str(trace.customdata) for trace in figure.data).replace("<br>", " ")
     assert LONG in hover
 
 

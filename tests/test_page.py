@@ -1,5 +1,6 @@
 """The page in a real chromium, as a visitor sees it: from a ZIP to an answer with its reasons. The backbone is the fake one."""
 
+import os
 import re
 import shutil
 import threading
@@ -28,7 +29,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"the page is tested in chromium, and there is none at {CHROMIUM}"),
 ]
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=float(os.environ.get("CALM_PAGE_TIMEOUT_MS", 20_000)))  # longer on a machine that is busy
 
 
 class SlowFake(FakeBackbone):

@@ -6,7 +6,7 @@ scrolls the page. Layers and heads are counted from 1 wherever a person reads th
 Input that is None or holds no value gives `empty` with what to do next; input of contradicting shapes raises ValueError.
 """
 
-from .base import ACCENT, INK, SCRIPT, empty
+from .base import ACCENT, INK, SCRIPT, as_html, empty
 from .heads import contribution_map, reliability_maps, reliability_table
 from .inside import (
     ablation_curve,
@@ -27,6 +27,7 @@ __all__ = [
     "MAX_FRAMES",
     "SCRIPT",
     "ablation_curve",
+    "as_html",
     "class_accuracy",
     "class_similarity",
     "clip_map",

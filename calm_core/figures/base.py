@@ -39,6 +39,11 @@ def empty(message: str) -> go.Figure:
     return figure
 
 
+def as_html(figure: go.Figure) -> str:
+    """A figure as a piece of an HTML page that holds SCRIPT once."""
+    return str(figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}))
+
+
 def base_layout(height: int, margin: dict[str, int], **more: Any) -> dict[str, Any]:
     return {
         "template": "none",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -105,13 +106,16 @@ def class_similarity(similarity: ArrayLike | None, class_names: Sequence[str], o
     names = [escaped(class_names[i]) for i in at]
     labels = unlike([short_text(class_names[i], 11 if C <= 4 else 14) for i in at])
     shown = s[np.ix_(at, at)]
-    told = [(one, list(zip(names, row, strict=True))) for one, row in zip(names, shown.tolist(), strict=True)]
+    said = "share their heads to"
+    hover: dict[str, Any] = {"hovertemplate": f"<b>%{{y}}</b> and<br><b>%{{x}}</b><br>{said} %{{z:+.2f}}.<extra></extra>"}
+    if C <= 20:  # whole names; for more classes they would weigh more than the numbers
+        whole = [[f"<b>{one}</b> and<br><b>{other}</b>" for other in names] for one in names]
+        hover = {"customdata": whole, "hovertemplate": f"%{{customdata}}<br>{said} %{{z:+.2f}}.<extra></extra>"}
     trace = go.Heatmap(
         z=compact(shown, 2),
         x=labels,
         y=labels,
-        hovertext=[[f"<b>{one}</b> and<br><b>{other}</b><br>share their heads to {v:+.2f}." for other, v in row] for one, row in told],
-        hovertemplate="%{hovertext}<extra></extra>",
+        **hover,
         coloraxis="coloraxis",
         xgap=1,
         ygap=1,
