@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BROWSERS := chromium chromium-browser google-chrome
 
-.PHONY: run test format examples benchmark clean
+.PHONY: run test format examples results clean
 
 run: $(VENV)/run.done
 	$(BIN)/python app.py
@@ -25,8 +25,9 @@ format: $(VENV)/test.done
 examples: $(VENV)/run.done
 	$(BIN)/python tools/make_examples.py
 
-benchmark: $(VENV)/run.done
-	$(BIN)/python benchmarks/fit.py
+# All tables of benchmarks/RESULTS.md, measured anew.
+results: $(VENV)/run.done
+	$(BIN)/python benchmarks/results.py
 
 $(VENV)/run.done: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

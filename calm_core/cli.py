@@ -9,22 +9,25 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
-from . import __version__, dataset, report
+from . import __version__, dataset, export, labelling, report
+from .active import DEFAULT_ORDER, ORDERS
 from .backbones import BACKBONES, DEFAULT_BACKBONE, offered
 from .classifier import CalmClassifier
-from .confidence import Proportion
+from .confidence import COVERAGE, Proportion
 from .dataset import ClipCheck
 from .doctor import examine
-from .errors import BundleError, CalmError
+from .errors import BundleError, CalmError, DataError
+from .library import Entry, Judgement, Project, Snapshot
 from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme
-from .studio import ClipPrediction, Learned, Studio, Workspace
+from .studio import ClipPrediction, Doubt, Learned, Studio, Workspace
 from .trust import TrustResult
+from .vectors import calm_home
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -101,6 +104,39 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--folds", action="store_true", help="support and test from different folds of metadata.csv")
     evaluate.set_defaults(run=_evaluate)
 
+    label = commands.add_parser("label", parents=[common], help="label a pool of clips with a saved classifier: a CSV with confidences")
+    label.add_argument("model", type=Path, metavar="FILE", help="a saved classifier")
+    label.add_argument("clips", type=Path, nargs="+", metavar="CLIP", help="audio files or folders")
+    label.add_argument("-o", "--output", type=Path, required=True, metavar="CSV")
+    label.add_argument("--above", type=float, default=0.0, help="leave the label empty below this confidence (default %(default)s)")
+    label.set_defaults(run=_label)
+
+    simulate = commands.add_parser("simulate", parents=[common, method], help="measure what an order of labelling is worth")
+    simulate.add_argument("data", type=Path, metavar="DIR", help="labelled clips; with a column fold, test clips are from another fold")
+    orders = f"separated by commas, the last is compared with (default {DEFAULT_ORDER},random): {', '.join(ORDERS)}"
+    simulate.add_argument("--order", default=f"{DEFAULT_ORDER},random", metavar="ORDERS", help=orders)
+    simulate.add_argument("--start", type=int, default=2, help="labelled clips per class to start from (default %(default)s)")
+    simulate.add_argument("--labels", type=int, default=100, help="labels in all at the end (default %(default)s)")
+    simulate.add_argument("--seeds", type=int, default=20, help="repetitions (default %(default)s)")
+    simulate.set_defaults(run=_simulate)
+
+    importing = commands.add_parser("import", parents=[common], help="make a labelling project of clips, or add clips or labels to one")
+    importing.add_argument(
+        "data", type=Path, metavar="DATA", help="folder, .zip, .csv, tasks.json; or labels: .csv, Audacity or Raven .txt"
+    )
+    importing.add_argument("--project", type=Path, metavar="DIR", help="an existing project (default: a new one)")
+    importing.add_argument("--recording", default="", help="the recording that an Audacity label track is of")
+    importing.add_argument("--unlabelled", action="store_true", help="all audio of a folder, as a pool without labels")
+    importing.set_defaults(run=_import)
+
+    exporting = commands.add_parser("export", parents=[common], help="write a labelling project's labels in another tool's format")
+    exporting.add_argument("project", type=Path, metavar="DIR", help="a project's folder")
+    exporting.add_argument("--format", choices=list(_WRITERS), default="csv", help="default %(default)s")
+    exporting.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="PATH", help="a file, or a new folder for formats of several"
+    )
+    exporting.set_defaults(run=_export)
+
     backbones = commands.add_parser("backbones", parents=[common], help="list the audio-language models")
     backbones.set_defaults(run=_backbones)
     doctor = commands.add_parser("doctor", parents=[common], help="say what works on this machine and what to install")
@@ -128,8 +164,9 @@ def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     model.save(output)
     if arguments.report is not None:
         report.write(arguments.report, learned, bundle=output.name)
-    for warning in model.warnings:
-        print(f"note: {warning}", file=sys.stderr)
+    doubts = [_doubt_in_words(doubt) for doubt in learned.doubts]
+    for note in (*model.warnings, *learned.advice, *doubts):
+        print(f"note: {note}", file=sys.stderr)
     result = {
         "model": str(output),
         "classes": workspace.class_counts,
@@ -137,12 +174,22 @@ def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         "class_accuracy": {name: _proportion(found) for name, found in learned.class_accuracy.items()},
         "calibrated": model.temperature is not None,
         "options": model.options.to_dict(),
-        "warnings": list(model.warnings),
+        "warnings": [*model.warnings, *learned.advice],
+        "suspicious": [
+            {"file": d.clip.name, "given": d.given, "predicted": d.predicted, "probability": d.probability} for d in learned.doubts
+        ],
         "left_out": _left_out(workspace.checks),
     }
     counts = ", ".join(f"{name} {count}" for name, count in workspace.class_counts.items())
     text = f"learned {len(learned.clips)} clips ({counts})\n{model.held_out.how} accuracy {learned.accuracy}\nsaved {output}"
     return result, text
+
+
+def _doubt_in_words(doubt: Doubt) -> str:
+    return (
+        f"is {doubt.clip.name} labelled rightly? It is given as {doubt.given!r}; by the other clips it sounds like {doubt.predicted!r} "
+        f"(probability of {doubt.given!r}: {max(1, round(100 * doubt.probability))} %)."
+    )
 
 
 def _predict(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -154,15 +201,22 @@ def _predict(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         if p.error:
             print(f"not predicted: {p.error}", file=sys.stderr)
         else:
+            row["prediction_set"] = p.prediction_set  # None: too few clips to give one; empty: none of the classes
             row["scores"] = dict(zip(model.class_names, p.scores.tolist(), strict=True))
             sure = "not calibrated" if p.confidence is None else f"{100 * p.confidence:.0f} %"
-            lines.append(f"{p.name}\t{p.label}\t{sure}")
+            lines.append("\t".join([p.name, p.label, sure, *_set_in_words(p)]))
         rows.append(row)
     if found and not lines:
         raise CalmError(f"none of the {len(found)} clips could be predicted; the reasons stand above.")
     if model.calibration_note:
         print(f"note: {model.calibration_note}", file=sys.stderr)
-    return {"model": str(arguments.model), "classes": list(model.class_names), "predictions": rows}, "\n".join(lines)
+    result = {"model": str(arguments.model), "classes": list(model.class_names), "coverage": COVERAGE, "predictions": rows}
+    return result, "\n".join(lines)
+
+
+def _set_in_words(p: ClipPrediction) -> list[str]:
+    """A column with the classes that can't be ruled out; none where no clip gets one, which a note says once."""
+    return [] if p.prediction_set is None else [f"{100 * COVERAGE:.0f} %: {', '.join(p.prediction_set) or 'none of these'}"]
 
 
 def _answers(arguments: argparse.Namespace, model: CalmClassifier) -> tuple[ClipPrediction, ...]:
@@ -219,6 +273,114 @@ def _trust_line(t: TrustResult) -> str:
         "flags right": t.flags_right and t.flags_right.value,
     }
     return f"{t.shots:>3} shots  {t.method:<10} " + ", ".join(f"{name} {value:.2f}" for name, value in parts.items() if value is not None)
+
+
+def _label(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    if not arguments.output.resolve().parent.is_dir():
+        raise DataError(f"can't write {arguments.output}; give a file name in a folder that exists.")
+    studio, model = Studio(), CalmClassifier.load(arguments.model)
+    clips = dataset.read_unlabelled(arguments.clips)
+    _report_left_out((), clips.ignored)
+    backbone = studio.backbone(arguments.backbone or (model.origin.backbone if model.origin else DEFAULT_BACKBONE), arguments.device)
+    found = studio.predict(model, clips.clips, backbone, prompt=arguments.prompt, progress=_progress)
+    entries, opinions = [], {}
+    for i, p in enumerate(found):
+        said = Judgement()
+        if p.error:
+            print(f"not predicted: {p.error}", file=sys.stderr)
+        else:
+            opinions[i] = export.Opinion(p.label, p.confidence, dict(zip(model.class_names, p.scores.tolist(), strict=True)))
+            if p.confidence is None or p.confidence >= arguments.above:
+                said = Judgement(p.label, "positive", "machine", p.confidence)
+        entries.append(Entry(i, p.path, "", p.name, None, None, None, None, None, None, None, said))
+    export.write_csv(entries, arguments.output, opinions)
+    if model.calibration_note:
+        print(f"note: {model.calibration_note}", file=sys.stderr)
+    labelled = sum(entry.label is not None for entry in entries)
+    result = {"output": str(arguments.output), "clips": len(entries), "labelled": labelled, "not_predicted": len(entries) - len(opinions)}
+    return result, f"labelled {labelled} of {len(entries)} clips; wrote {arguments.output}"
+
+
+def _simulate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    orders = [name.strip() for name in arguments.order.split(",")]
+    if wrong := [name for name in orders if name not in ORDERS]:
+        raise DataError(f"there is no order {wrong[0]!r}; choose from {', '.join(ORDERS)}.")
+    studio = Studio()
+    with TemporaryDirectory(prefix="calm-") as unpacked:
+        found, left_out = labelling.simulate(
+            studio,
+            dataset.read(arguments.data, Path(unpacked)),
+            studio.backbone(arguments.backbone or DEFAULT_BACKBONE, arguments.device),
+            orders=orders,
+            start=arguments.start,
+            budget=arguments.labels,
+            seeds=arguments.seeds,
+            options=_fit_options(arguments),
+            extract_options=_extract_options(arguments),
+            progress=_progress,
+        )
+    _report_left_out(left_out, ())
+    lines = [f"{found.n_clips} clips, {found.n_classes} classes, {found.seeds} seeds, {found.protocol}"]
+    for curve in found.curves:
+        steps = sorted({0, len(curve.labels) // 4, len(curve.labels) // 2, 5 * len(curve.labels) // 8, len(curve.labels) - 1})
+        shown = "  ".join(f"{curve.labels[i]}: {curve.accuracy[i]:.1%} [{curve.ci_low[i]:.1%}, {curve.ci_high[i]:.1%}]" for i in steps)
+        reached = curve.labels_to_reach(found.target)
+        lines.append(f"{curve.order:<10} {shown}  reaches {found.target:.1%} with {reached or 'no number of'} labels")
+    return {**found.to_dict(), "left_out": _left_out(left_out)}, "\n".join(lines)
+
+
+def _import(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    source, added = arguments.data, 0
+    left_out: tuple[ClipCheck, ...] = ()
+    if not source.exists():
+        raise DataError(f"{source.name!r} doesn't exist; check the path {str(source)!r}.")
+    told: dict[int, Judgement] = {}
+    with TemporaryDirectory(prefix="calm-") as unpacked:
+        if arguments.project is not None and source.suffix.lower() in (".csv", ".tsv", ".txt"):
+            with Project(arguments.project) as project:
+                told = labelling.read_labels(source, project.snapshot().entries, arguments.recording)
+                project.judge(told, f"labels of {_clips(len(told))} from {source.name}")
+                return _imported(project, added, len(told), left_out)
+        clips = labelling.read_pool(source) if arguments.unlabelled else labelling.read_clips(source, Path(unpacked))
+        good, left_out = labelling.checked(clips, progress=_progress)
+        _report_left_out(left_out, ())
+        if not good:
+            raise DataError(f"none of the {len(clips)} clips can be used; the reasons stand above.")
+        with Project(arguments.project) if arguments.project else Project.create(calm_home() / "projects", source.stem) as project:
+            added = len(project.add(good))
+            return _imported(project, added, 0, left_out)
+
+
+def _imported(project: Project, added: int, relabelled: int, left_out: Sequence[ClipCheck]) -> tuple[dict[str, Any], str]:
+    now = project.snapshot()
+    result = {"project": str(project.folder), "added": added, "relabelled": relabelled, "clips": len(now.entries)}
+    text = f"added {_clips(added)}, labels of {_clips(relabelled)}; {_clips(len(now.entries))} in project {project.folder}"
+    return {**result, "classes": now.class_counts, "left_out": _left_out(left_out)}, text
+
+
+def _clips(count: int) -> str:
+    return "1 clip" if count == 1 else f"{count} clips"
+
+
+def _export(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    output = arguments.output
+    if not output.resolve().parent.is_dir():
+        raise DataError(f"can't write {output}; give a name in a folder that exists.")
+    with Project(arguments.project) as project:
+        now = project.snapshot()
+        _WRITERS[arguments.format](now, output)
+    result = {"project": str(arguments.project), "format": arguments.format, "output": str(output), "clips": len(now.entries)}
+    return result, f"wrote {_clips(len(now.entries))} as {arguments.format} to {output}"
+
+
+_WRITERS: dict[str, Callable[[Snapshot, Path], None]] = {
+    "csv": lambda now, output: export.write_csv(now.entries, output),
+    "audiofolder": lambda now, output: export.write_audiofolder(now.entries, output, "metadata"),
+    "class-folders": lambda now, output: export.write_audiofolder(now.entries, output, "folders"),
+    "audacity": lambda now, output: export.write_audacity(now.entries, output),
+    "raven": lambda now, output: export.write_raven(now.entries, output),
+    "label-studio": lambda now, output: export.write_label_studio(now.entries, now.class_names, output),
+}
 
 
 def _backbones(_: argparse.Namespace) -> tuple[dict[str, Any], str]:

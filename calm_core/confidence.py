@@ -236,11 +236,48 @@ def suspicious(held_out: HeldOut, temperature: float | None, pooling: Pooling = 
     return tuple(Suspicion(int(clips[i]), int(given[i]), int(predicted[i]), float(own[i])) for i in doubtful)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """What was promised beside what came true, in ECE_BINS equal bins of confidence: counts (B,) of clips, hits (B,) of right ones,
+    confidence (B,) their mean, NaN in an empty bin."""
+
+    counts: Index
+    hits: Index
+    confidence: NDArray[np.float64]
+
+    @property
+    def edges(self) -> NDArray[np.float64]:
+        """Of the bins, (B + 1,)."""
+        return np.arange(len(self.counts) + 1) / len(self.counts)
+
+    @property
+    def proportions(self) -> tuple[Proportion, ...]:
+        return tuple(Proportion(int(hits), int(n)) for hits, n in zip(self.hits, self.counts, strict=True))
+
+    @property
+    def overall(self) -> tuple[float, float]:
+        """Mean confidence, and the share that was right."""
+        n = max(1, int(self.counts.sum()))
+        return float(np.nansum(self.confidence * self.counts) / n), float(self.hits.sum() / n)
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: the mean gap of confidence and accuracy, every bin by its clips."""
+        gap = np.nan_to_num(self.confidence * self.counts) - self.hits
+        return float(np.abs(gap).sum() / max(1, int(self.counts.sum())))
+
+
+def calibration(confidence: NDArray, correct: NDArray) -> Calibration:
+    """Bins (Q,) confidences and whether they were right."""
+    which = np.minimum((np.asarray(confidence) * ECE_BINS).astype(np.int64), ECE_BINS - 1)
+    counts, hits = (np.bincount(which, weights=w, minlength=ECE_BINS).astype(np.int64) for w in (None, np.asarray(correct, np.float64)))
+    total = np.bincount(which, weights=np.asarray(confidence, np.float64), minlength=ECE_BINS)
+    return Calibration(counts, hits, np.divide(total, counts, out=np.full(ECE_BINS, np.nan), where=counts > 0))
+
+
 def calibration_error(confidence: NDArray, correct: NDArray) -> float:
     """Expected calibration error of (Q,) confidences in ECE_BINS equal bins: the mean gap of confidence and accuracy."""
-    which = np.minimum((np.asarray(confidence) * ECE_BINS).astype(np.int64), ECE_BINS - 1)
-    gap = np.bincount(which, weights=np.asarray(confidence, np.float64) - np.asarray(correct, np.float64), minlength=ECE_BINS)
-    return float(np.abs(gap).sum() / max(1, len(which)))
+    return calibration(confidence, correct).error
 
 
 def chance_level(labels: Index, groups: Index, judge: Judge, n_heads: int, *, cost: float = 0.0, seed: int = 0) -> Array:

@@ -29,5 +29,13 @@ class BundleError(CalmError):
     """A saved classifier is damaged, foreign, or belongs to another backbone or prompt."""
 
 
+class ProjectError(CalmError):
+    """A labelling project is missing, damaged, busy or of another format version, or an act on it makes no sense."""
+
+
+class StaleError(ProjectError):
+    """The project was changed elsewhere since this view of it was read: look again before changing anything."""
+
+
 class Cancelled(CalmError):  # noqa: N818 (not a fault)
     """The user stopped a long job; what was finished is kept."""

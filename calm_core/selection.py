@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -28,9 +28,6 @@ TAU_WS = (2.0, 1.0, 0.5)
 TRUSTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 TOP_KS = (5, 10, 20, 40, 100, 300)  # as the authors tried; all heads besides
 TEMPERATURES = tuple(2.0 ** (i / 2) for i in range(-10, 7))  # of the calibrated likelihood, 0.03 to 8
-
-# Where too few clips can be left out to choose by: pooled and centred as an earlier trial on ESC-10 found best, equal weights.
-UNINFORMED: dict[str, Any] = {"pooling": "log", "centre": True, "tau": 0.1, "trust": 0.0}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +48,7 @@ def choose(vectors: Tensor, labels: Tensor, n_classes: int, options: FitOptions,
 
     Stable by the one-standard-error rule: the simplest ones (all heads, least trust in learned weights) whose loss, clip by clip, is
     within one standard error of the best. A top_k that is asked for stays; shrinkage and source of reliability do as well. With fewer
-    than MIN_CALIBRATION_CLIPS clips that can be left out, UNINFORMED.
+    than MIN_CALIBRATION_CLIPS clips that can be left out, all stay as asked.
     """
     groups = torch.arange(len(labels)) if groups is None else torch.unique(groups, return_inverse=True)[1]
     support = _Support(vectors, labels, n_classes, groups)
@@ -61,7 +58,7 @@ def choose(vectors: Tensor, labels: Tensor, n_classes: int, options: FitOptions,
     ]
     found = [candidate for centre in (False, True) for candidate in support.candidates([o for o in first if o.centre is centre])]
     if not found or len(found[0].losses) < MIN_CALIBRATION_CLIPS:
-        return replace(options, **UNINFORMED)
+        return options
     best = min(found, key=_mean_loss).options
     heads = vectors.shape[1] * vectors.shape[2]
     kept = [options.top_k] if options.top_k else [None, *(k for k in TOP_KS if k < heads)]

@@ -38,6 +38,8 @@ Index = NDArray[np.int64]
 SPECTROGRAM_RATE_HZ = 16_000
 SPECTROGRAM_BANDS = 64
 SPECTROGRAM_RANGE_DB = 80.0
+TELLING_WIDTH = 0.5  # an accuracy's 95 % interval wider than this says next to nothing: the class could be heard well or badly
+NAMED_AT_MOST = 3  # classes in one sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,22 @@ class Workspace:
         """The workspace without one clip; others are judged anew, for a duplicate's twin may be gone."""
         return Workspace(preflight([check.clip for check in self.checks if check.clip != clip]), self.ignored)
 
+    def relabelled(self, clip: Clip, label: str) -> Workspace:
+        """The workspace with one clip in another class; all are judged anew, for its audio may be there already. The name stays."""
+        clips = [replace(check.clip, label=label) if check.clip == clip else check.clip for check in self.checks]
+        return Workspace(preflight(clips), self.ignored)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A clip whose label the other clips contradict: the label it was given, what it sounds like to them, and how probable the given
+    label is by a classifier that never heard the clip."""
+
+    clip: Clip
+    given: str
+    predicted: str
+    probability: float
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learned:
@@ -104,13 +122,48 @@ class Learned:
         """Held-out confusion counts (C, C), truth in rows."""
         return evaluation.confusion(self.model.held_out, len(self.model.class_names))
 
+    @property
+    def calibration(self) -> confidence.Calibration | None:
+        """How sure it was of clips it had not heard, beside how often it was right; None where its confidence isn't calibrated."""
+        model, held_out = self.model, self.model.held_out
+        if model.temperature is None:
+            return None
+        found = confidence.probabilities(held_out.scores[held_out.valid], model.temperature, model.options.pooling)
+        return confidence.calibration(found.max(1), held_out.correct)
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Labels that deserve another look, the least probable first; none for a classifier from a file, whose clips aren't here."""
+        if not self.clips:
+            return ()
+        names = self.model.class_names
+        return tuple(Doubt(self.clips[s.clip], names[s.given], names[s.predicted], s.probability) for s in self.model.suspicious)
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """Where the numbers say next to nothing, and which class to record more of; a class without a test is the model's own warning."""
+        tested = {name: found for name, found in self.class_accuracy.items() if found.n}
+        width = {name: found.interval[1] - found.interval[0] for name, found in tested.items()}
+        vague = sorted((name for name in tested if width[name] > TELLING_WIDTH), key=lambda name: -width[name])
+        if not vague:
+            return ()
+        said = [f"{name!r} ({_wide(tested[name])})" for name in vague[:NAMED_AT_MOST]]
+        if others := len(vague) - len(said):
+            said.append(f"{others} more class{'es' * (others > 1)}")
+        return (
+            f"Too few clips to tell how well these are recognised: {', '.join(said)}. "
+            f"Record more of {vague[0]!r} first; with ten clips of a class its number begins to mean something.",
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClipPrediction:
     """One clip's answer, or the reason why there is none (`error`).
 
     scores (C,) weighted votes of the heads, 0 to 1, as geometric means where the model pools logarithms; probabilities (C,)
-    calibrated or None; heads, model: what it was asked with and by whom, from which its reasons are computed when asked for.
+    calibrated or None; prediction_set: the classes that can't be ruled out at confidence.COVERAGE, the likeliest first, an empty one
+    for none of the classes, None where too few clips allow no calibration (why: `note`); heads, model: what it was asked with and by
+    whom, from which its reasons are computed when asked for.
     """
 
     name: str
@@ -120,6 +173,7 @@ class ClipPrediction:
     confidence: float | None = None
     scores: Array = field(default_factory=lambda: np.zeros(0, np.float32))
     probabilities: Array | None = None
+    prediction_set: tuple[str, ...] | None = None
     note: str = ""
     heads: HeadVectors | None = None
     model: CalmClassifier | None = None
@@ -246,7 +300,7 @@ class Studio:
             return tuple(rows)
         heads = self.vectors([clips[i] for i in good], backbone, options, progress=progress, cancelled=cancelled)
         found = model.predict(heads)
-        labels, sure = found.labels, found.confidence
+        labels, sure, sets = found.labels, found.confidence, found.sets()
         votes = np.exp(found.scores) if model.options.pooling == "log" else found.scores
         for q, i in enumerate(good):
             rows[i] = replace(
@@ -255,6 +309,7 @@ class Studio:
                 confidence=None if sure is None else float(sure[q]),
                 scores=votes[q],
                 probabilities=None if found.probabilities is None else found.probabilities[q],
+                prediction_set=None if sets is None else sets[q],
                 note=found.note,
                 heads=heads.clip(q),
                 model=model,
@@ -318,6 +373,11 @@ class Studio:
                 asked = [name.replace("_", " ") for name in names]  # folder names, as a model would say them
                 answers.append(backbone.answer_likelihoods(windows, options.prompt, asked)[:, None, None])
         return LadderFeatures(heads, np.stack(mfcc), np.concatenate(answers) if answers else None)
+
+
+def _wide(found: Proportion) -> str:
+    low, high = found.interval
+    return f"{found.hits} of {found.n} right, which fits anything from {100 * low:.0f} % to {100 * high:.0f} %"
 
 
 def spectrogram(path: Path) -> Spectrogram:

@@ -17,6 +17,7 @@ from calm_core.options import NEUTRAL_PROMPT, ExtractOptions, FitOptions
 from calm_core.studio import Learned, Workspace
 
 from . import words
+from .doubts import build_doubts
 from .jobs import Cancel, Progress
 from .messages import told
 from .page import AT_ONCE, COMPUTE, LIGHT, VIEW, Figure, Page, computing, stop
@@ -89,6 +90,17 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
         with gr.Accordion("Is it better than simpler methods?", open=False, elem_id="learn-ladder-box"):
             gr.HTML(f'<p class="calm-caption">{words.LADDER_CAPTION}</p>')
             ladder = gr.Plot(show_label=False, elem_id="learn-ladder")
+        with gr.Accordion("Can its confidence be believed?", open=False, elem_id="learn-trust-box"):
+            trust_text = gr.HTML(elem_id="learn-trust-text")
+            trust = gr.Plot(show_label=False, elem_id="learn-trust")
+            trust_table = gr.Dataframe(
+                headers=words.CALIBRATION_HEADERS,
+                interactive=False,
+                column_widths=["120px", "70px", "80px", "140px"],
+                show_label=False,
+                elem_id="learn-trust-table",
+            )
+    build_doubts(page, demo)
     gr.Markdown("### Keep it, or bring one back")
     with gr.Row():
         download = gr.DownloadButton("Save this classifier as a file", visible=False, elem_id="learn-download")
@@ -128,18 +140,27 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
 
     def show(current: Current | None) -> list[Any]:
         if current is None:
-            return [gr.update(visible=True), gr.update(visible=False), *[gr.skip()] * 7, gr.update(visible=False), gr.update(visible=False)]
+            return [
+                gr.update(visible=True),
+                gr.update(visible=False),
+                *[gr.skip()] * 10,
+                gr.update(visible=False),
+                gr.update(visible=False),
+            ]
         learned = current.learned
         return [
             gr.update(visible=False),
             gr.update(visible=True),
             words.headline(current),
-            words.bullets(learned.model.warnings, "warning"),
+            words.bullets((*learned.model.warnings, *learned.advice), "warning"),
             _class_figure(learned),
             figures.confusion_matrix(learned.confusion, learned.model.class_names),
             words.class_rows(learned),
             gr.update(value=words.ladder_rows(learned), visible=bool(learned.ladder)),
             _ladder_figure(learned),
+            words.calibration_text(learned),
+            _calibration_figure(learned),
+            gr.update(value=words.calibration_rows(learned), visible=learned.calibration is not None),
             gr.update(value=current.file, visible=True) if current.file and current.file.is_file() else gr.update(visible=False),
             gr.update(visible=current.source != "example"),
         ]
@@ -156,7 +177,8 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     gr.on([demo.load, desk.change, current.change, page.backbone.change], controls, followed, enabled, **VIEW)
     done.then(controls, followed, enabled, **LIGHT)
     cancel.click(stop, desk, cancel, **AT_ONCE)
-    shown = [nothing, result, headline, warnings, by_class, mixups, class_table, ladder_table, ladder, download, go_on]
+    believed = [trust_text, trust, trust_table]
+    shown = [nothing, result, headline, warnings, by_class, mixups, class_table, ladder_table, ladder, *believed, download, go_on]
     gr.on([demo.load, current.change], show, current, shown, **VIEW)
     upload.upload(open_file, upload, current, **LIGHT).success(lambda: words.progress("The classifier is loaded."), None, status, **AT_ONCE)
     go_on.click(lambda: gr.update(selected="predict"), None, page.tabs, **AT_ONCE)
@@ -228,3 +250,14 @@ def _ladder_figure(learned: Learned) -> Figure:
     if not learned.ladder:
         return figures.empty("A saved classifier travels without its clips, so simpler methods can't be compared with it here.")
     return figures.ladder_chart(pd.DataFrame([asdict(rung) for rung in learned.ladder]), 1 / len(learned.model.class_names))
+
+
+def _calibration_figure(learned: Learned) -> Figure:
+    found = learned.calibration
+    if found is None:
+        return figures.calibration_chart(None, None, None, None, None)
+    accuracy, (lows, highs) = (
+        [right.value for right in found.proportions],
+        zip(*(right.interval for right in found.proportions), strict=True),
+    )
+    return figures.calibration_chart(found.confidence, accuracy, lows, highs, found.counts)

@@ -50,10 +50,11 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
             interactive=False,
             wrap=True,
             max_height=320,
-            column_widths=["34px", "84px", "102px", "108px", "150px", "660px"],
+            column_widths=["34px", "84px", "92px", "124px", "112px", "150px", "500px"],
             label="Answers; choose a row to see its reasons",
             elem_id="predict-table",
         )
+        about = gr.HTML(elem_id="predict-about")
         ignored = gr.HTML(elem_id="predict-ignored")
         sentence = gr.HTML(elem_id="predict-sentence")
         with gr.Row():
@@ -161,10 +162,17 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
 
     def show(answers: Answers | None) -> list[Any]:
         if answers is None:
-            return [gr.update(visible=True), gr.update(visible=False), *[gr.skip()] * 3]
+            return [gr.update(visible=True), gr.update(visible=False), *[gr.skip()] * 4]
         first = answers.chosen if answers.chosen is not None else next((i for i, row in enumerate(answers.rows) if not row.error), 0)
         table = words.prediction_rows(answers.rows, answers.class_names)
-        return [gr.update(visible=False), gr.update(visible=True), table, words.bullets(words.ignored(answers.ignored)), first]
+        return [
+            gr.update(visible=False),
+            gr.update(visible=True),
+            table,
+            words.about_answers(answers),
+            words.bullets(words.ignored(answers.ignored)),
+            first,
+        ]
 
     def detail(answers: Answers | None, number: int) -> list[Any]:
         if answers is None:
@@ -213,7 +221,7 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
     cancel.click(stop, desk, cancel, **AT_ONCE)
 
     details = [sentence, player, spectrum, bars, which, votes, caption]
-    listed = gr.on([demo.load, answers.change], show, answers, [nothing, result, table, ignored, chosen], **VIEW)
+    listed = gr.on([demo.load, answers.change], show, answers, [nothing, result, table, about, ignored, chosen], **VIEW)
     listed.then(detail, [answers, chosen], details, **LIGHT)
     table.select(select, None, chosen, **VIEW).then(detail, [answers, chosen], details, **LIGHT)
     which.input(heads_of, [answers, chosen, which], [votes, caption], **VIEW)

@@ -20,7 +20,7 @@ from typing import Any, Literal, Self
 
 from calm_core.dataset import Clip, ClipCheck, Dataset
 from calm_core.errors import DataError
-from calm_core.studio import ClipPrediction, Learned, Workspace
+from calm_core.studio import ClipPrediction, Doubt, Learned, Workspace
 
 from .jobs import Slot
 
@@ -35,13 +35,15 @@ MAX_VISITOR_CLIPS = 2000
 class Session:
     """A visitor's clips and the seconds that models have computed for them.
 
-    folder: where their files lie, None before the first; repeated: how many clips of the latest addition were already here.
+    folder: where their files lie, None before the first; repeated: how many clips of the latest addition were already here;
+    confirmed: clips whose label the visitor has listened to and stands by, so that it is not doubted again.
     """
 
     folder: Path | None = None
     workspace: Workspace = field(default_factory=Workspace)
     compute_s: float = 0.0
     repeated: int = 0
+    confirmed: frozenset[Clip] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +65,11 @@ class Current:
     def clips_changed(self, workspace: Workspace) -> bool:
         """Whether the usable clips are others than those it was learned from; a classifier from elsewhere has none here."""
         return self.source == "clips" and set(self.learned.clips) != {check.clip for check in workspace.usable}
+
+    def doubts(self, session: Session) -> tuple[Doubt, ...]:
+        """The labels to look at again: not those of clips that were since relabelled, removed or confirmed."""
+        present = {check.clip for check in session.workspace.usable} - session.confirmed
+        return tuple(doubt for doubt in self.learned.doubts if doubt.clip in present)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,6 +180,14 @@ class Desk:
             if home is not None and clip.path.is_relative_to(home) and clip.path not in others:
                 clip.path.unlink(missing_ok=True)
             return self
+
+    def relabel(self, clip: Clip, label: str) -> Self:
+        """Puts a clip into another class."""
+        return self.change(lambda now: replace(now, workspace=now.workspace.relabelled(clip, label)))
+
+    def confirm(self, clip: Clip) -> Self:
+        """Notes that the visitor stands by a clip's label."""
+        return self.change(lambda now: replace(now, confirmed=now.confirmed | {clip}))
 
     def classifier_file(self, name: str) -> Path:
         """Where to save the visitor's classifier. There is one such file: an earlier one is deleted."""

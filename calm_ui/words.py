@@ -11,18 +11,21 @@ import pandas as pd
 
 from calm_core.audio import ClipStatus
 from calm_core.backbones import BackboneRow, backbone_row
+from calm_core.confidence import COVERAGE
 from calm_core.dataset import ClipCheck
 from calm_core.errors import BackboneError, CalmError, Cancelled
 from calm_core.options import FitOptions
-from calm_core.studio import ClipPrediction, Learned, Workspace
+from calm_core.studio import ClipPrediction, Doubt, Learned, Workspace
 
 from .jobs import Step
 from .session import KEEP_HOURS, Answers, Current, Session
 
 CLIP_HEADERS = ["#", "file", "class", "status", "seconds", "rate (Hz)", "channels", "reason"]
-PREDICTION_HEADERS = ["#", "file", "answer", "confidence", "next best", "note"]
+PREDICTION_HEADERS = ["#", "file", "answer", "90 % sure it is", "confidence", "next best", "note"]
 HEAD_HEADERS = ["class", "layer", "head", "reliability", "weight", "chance"]
 LADDER_HEADERS = ["method", "accuracy", "95 % interval"]
+DOUBT_HEADERS = ["#", "file", "your label", "sounds like", "chance that your label is right"]
+CALIBRATION_HEADERS = ["how sure", "clips", "right", "95 % interval"]
 CLASS_HEADERS = ["class", "recognised", "accuracy", "95 % interval", "most often taken for"]
 
 LADDER_CAPTION = (
@@ -47,6 +50,7 @@ STATUS_WORDS = {
     ClipStatus.CONFLICT: "left out: in two classes",
 }
 LONG_NAME = 60
+CLOSE = 0.05  # confidence and accuracy nearer than this are called the same
 
 
 def esc(text: object) -> str:
@@ -281,6 +285,79 @@ def ladder_rows(learned: Learned) -> list[list[str]]:
     return [[rung.title, percent(rung.accuracy), f"{percent(rung.ci_low)} to {percent(rung.ci_high)}"] for rung in learned.ladder]
 
 
+def calibration_text(learned: Learned) -> str:
+    """Whether the confidence kept its promise on left-out clips, in words."""
+    found = learned.calibration
+    if found is None:
+        return f'<p class="calm-caption">{esc(capital(learned.model.calibration_note))}</p>'
+    sure, right = found.overall
+    n = int(found.counts.sum())
+    verdict = (
+        "it promises about what it keeps"
+        if abs(sure - right) < CLOSE
+        else "it promises too much"
+        if sure > right
+        else "it promises too little: it is right more often than it says"
+    )
+    return (
+        f'<p class="calm-caption">On {count(n, "clip")} that it had not heard it was {percent(sure)} sure on average, and right '
+        f"{percent(right)} of the time: {verdict}. Taken by groups of equally sure answers, promise and truth are {100 * found.error:.0f} "
+        "percentage points apart (the expected calibration error; 0 is perfect). A dot on the dashed line is a promise kept; the line "
+        "through a dot shows how far luck alone may have moved it. One setting of the confidence was chosen on these same clips, so new "
+        "ones may fare a little worse.</p>"
+    )
+
+
+def calibration_rows(learned: Learned) -> list[list[Any]]:
+    """The chart of the confidence as a table, the surest answers first."""
+    found = learned.calibration
+    if found is None:
+        return []
+    groups = zip(found.edges[:-1], found.edges[1:], found.proportions, strict=True)
+    return [
+        [
+            f"{percent(low)} to {percent(high)}",
+            right.n,
+            percent(right.value),
+            f"{percent(right.interval[0])} to {percent(right.interval[1])}",
+        ]
+        for low, high, right in reversed(list(groups))
+        if right.n
+    ]
+
+
+def doubts_intro(doubts: Sequence[Doubt]) -> str:
+    if not doubts:
+        return ""
+    one = "This clip sounds" if len(doubts) == 1 else f"These {len(doubts)} clips sound"
+    return f'<p class="calm-caption">{one} like another class than its label says. Wrong labels cost accuracy: listen, then decide.</p>'
+
+
+def doubt_rows(doubts: Sequence[Doubt]) -> list[list[Any]]:
+    return [[i, d.clip.name, d.given, d.predicted, at_least_one(d.probability)] for i, d in enumerate(doubts, start=1)]
+
+
+def at_least_one(share: float) -> str:
+    return percent(share) if share >= 0.01 else "below 1 %"
+
+
+def doubt_question(doubt: Doubt) -> str:
+    return (
+        f"<p><b>{esc(doubt.clip.name)}</b>: you call it ‘{esc(doubt.given)}’; without your label the other clips make it "
+        f"‘{esc(doubt.predicted)}’. What do you hear?</p>"
+    )
+
+
+def decided(what: str, doubt: Doubt, left: int) -> str:
+    """What was done about a doubt, and what comes next; what: relabelled, removed or confirmed."""
+    done = {
+        "relabelled": f"{doubt.clip.name} is now one of your ‘{doubt.predicted}’ clips.",
+        "removed": f"{doubt.clip.name} is removed from your clips.",
+        "confirmed": f"{doubt.clip.name} stays ‘{doubt.given}’.",
+    }[what]
+    return progress(f"{done} {f'{left} to go.' if left else 'That was the last one.'}")
+
+
 def bundle_name(learned: Learned) -> str:
     """A file name from the classes: 'calm_bat_owl.safetensors'."""
     names = [re.sub(r"[^\w-]+", "-", name).strip("-") for name in learned.model.class_names]
@@ -304,13 +381,60 @@ def prediction_rows(rows: Sequence[ClipPrediction], class_names: Sequence[str]) 
         if row.error:
             found.append([number, row.name, "no answer", "", "", row.error])
             continue
-        second = ranked(row, class_names)[1:2]
-        found.append([number, row.name, row.label, _confidence(row.confidence), _named(second), ""])
+        second, unlike = _named(ranked(row, class_names)[1:2]), row.prediction_set == ()
+        # A confidence shares 100 % among the known classes: beside "none of these" it would say that noise is surely one of them.
+        sure, second = ("", "") if unlike else ("" if row.confidence is None else percent(row.confidence), second)
+        found.append([number, row.name, row.label + "?" * unlike, set_in_short(row, class_names), sure, second, ""])
     return found
 
 
-def _confidence(value: float | None) -> str:
-    return "not calibrated" if value is None else percent(value)
+def set_in_short(row: ClipPrediction, class_names: Sequence[str]) -> str:
+    """The 90 % set for a table cell: 'only owl', 'owl, wren', 'any of them' or 'none of these'; empty where there is none."""
+    if row.prediction_set is None:
+        return ""
+    if not row.prediction_set:
+        return "none of these"
+    if len(row.prediction_set) == len(class_names):
+        return "any of them"
+    return ("only " if len(row.prediction_set) == 1 else "") + ", ".join(row.prediction_set)
+
+
+def set_in_words(row: ClipPrediction, class_names: Sequence[str]) -> str:
+    """The 90 % set as a sentence under the answer; empty where there is none."""
+    if row.prediction_set is None:
+        return ""
+    likely = percent(COVERAGE)
+    if not row.prediction_set:
+        return (
+            "Unlike everything it learned from. Listen to it: about one clip in ten that does belong to a class sounds odd enough for this."
+        )
+    if row.label not in row.prediction_set:  # ahead of the others, and yet odd for its own class
+        return f"Odd for ‘{row.label}’, though closest to it; {likely} sure: {listed(row.prediction_set, 'or')}."
+    if len(row.prediction_set) == 1:
+        return f"Only ‘{row.label}’ fits ({likely} sure)."
+    if len(row.prediction_set) == len(class_names):
+        return f"To be {likely} sure, no class can be ruled out: this could be any of them."
+    return f"{likely} sure that it is one of: {', '.join(f'‘{name}’' for name in row.prediction_set)}."
+
+
+def listed(names: Sequence[str], last: str = "and") -> str:
+    """'‘bat’, ‘owl’ and ‘wren’'"""
+    quoted = [f"‘{name}’" for name in names]
+    return f" {last} ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
+
+
+def about_answers(answers: Answers | None) -> str:
+    """What the columns of the answers mean, or why two of them are empty."""
+    if answers is None or all(row.error for row in answers.rows):
+        return ""
+    if note := answers.by.learned.model.calibration_note:
+        text = f"No confidence and no “{percent(COVERAGE)} sure” yet: {note} Until then the answer is the class with most votes."
+    else:
+        text = (
+            f"“{percent(COVERAGE)} sure it is”: the right class is among these for about nine of ten clips that resemble the ones it "
+            "learned from. “None of these”: too unlike all of them; the answer with a question mark is only the closest class."
+        )
+    return f'<p class="calm-caption">{esc(text)}</p>'
 
 
 def _named(found: Sequence[tuple[str, float | None]]) -> str:
@@ -318,18 +442,19 @@ def _named(found: Sequence[tuple[str, float | None]]) -> str:
 
 
 def answer(row: ClipPrediction, class_names: Sequence[str]) -> str:
-    """The answer in words: "'owl' with 84 % confidence; next: 'bat' 9 %"."""
+    """The answer in words: "'owl' with 84 % confidence; next: 'bat' 9 %", and under it what else it could be."""
     if row.error:
         return f'<div class="calm-headline"><p class="calm-big">No answer</p><p>{esc(row.error)}</p></div>'
     found = ranked(row, class_names)
     rest = f"; next: {_named([(f'‘{name}’', share) for name, share in found[1:2]])}" if len(found) > 1 else ""
-    if row.confidence is None:
+    if row.prediction_set == ():
+        text = f"<b>None of your classes?</b> The closest is ‘{esc(row.label)}’"
+    elif row.confidence is None:
         text = f"<b>‘{esc(row.label)}’</b>{esc(rest)}"
-        note = f"No confidence is shown: {row.note}"
     else:
         text = f"<b>‘{esc(row.label)}’</b> with {percent(row.confidence)} confidence{esc(rest)}"
-        note = ""
-    return f'<div class="calm-headline"><p class="calm-big">{text}</p><p>{esc(row.name)}</p>{f"<p>{esc(note)}</p>" if note else ""}</div>'
+    could_be = esc(set_in_words(row, class_names))
+    return f'<div class="calm-headline"><p class="calm-big">{text}</p>{f"<p>{could_be}</p>" * bool(could_be)}<p>{esc(row.name)}</p></div>'
 
 
 def asked(current: Current | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import fit
+from benchmarks import fit, relabel
 
 
 def test_ours_and_the_loops_agree(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,3 +16,12 @@ def test_ours_and_the_loops_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(fit.ours(*data, laps.append), fit.per_head_loop(*data, laps.append), atol=1e-5)
     fit.literal_loop(*data, laps.append)
     assert laps == ["fit", "predict", "fit", "predict", "fit"]
+
+
+def test_relabelling_is_measured_on_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"LAYERS": 2, "HEADS": 3, "HEAD_DIM": 5, "LITERAL_HEADS": 2}.items():
+        monkeypatch.setattr(fit, name, value)
+    for name, value in {"CLASSES": 3, "PER_CLASS": 4, "REPEATS": 2}.items():
+        monkeypatch.setattr(relabel, name, value)
+    assert min(relabel.paper_size().values()) > 0
+    assert relabel.with_pool(20)["clips"] == 32

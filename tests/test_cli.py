@@ -8,13 +8,17 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from calm_core import backbones
 from calm_core.cli import main
 from calm_core.evaluation import MethodResult
+
+from .conftest import TONES_HZ, tone
 
 
 def run(capsys: pytest.CaptureFixture, *arguments: object) -> tuple[int, str, str]:
@@ -41,14 +45,39 @@ def test_fit_then_predict(capsys: pytest.CaptureFixture, class_folders: Path, tm
     assert [row["label"] for row in rows] == ["low"] * 4 + [None]
     assert "broken.wav" in rows[-1]["error"]
     assert sum(rows[0]["scores"].values()) > 0
+    assert rows[0]["prediction_set"] == ["low"]
+    assert json.loads(out)["coverage"] == 0.9
 
     code, out, _ = run(capsys, "predict", model, class_folders / "low" / "0.wav")
     assert (code, out.split("\t")[:2]) == (0, ["0.wav", "low"])
+    assert out.rstrip("\n").split("\t")[3] == "90 %: low"
+
+
+def test_too_few_clips_for_sets_are_said_once(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
+    for path in class_folders.glob("*/[23].wav"):
+        path.unlink()
+    model = tmp_path / "few.safetensors"
+    run(capsys, "fit", class_folders, "-o", model, "--backbone", "fake")
+    code, out, err = run(capsys, "predict", model, class_folders / "low", "--json")
+    assert (code, [row["prediction_set"] for row in json.loads(out)["predictions"]]) == (0, [None, None])
+    assert err.count("needs at least 10") == 1
+    _, out, _ = run(capsys, "predict", model, class_folders / "low" / "0.wav")
+    assert out == "0.wav\tlow\tnot calibrated\n"
 
 
 def test_fit_says_what_it_chose(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
     code, out, _ = run(capsys, "fit", class_folders, "-o", tmp_path / "m.safetensors", "--backbone", "fake", "--auto", "--json")
     assert (code, json.loads(out)["options"]["auto"]) == (0, True)
+
+
+def test_fit_names_the_label_that_the_others_contradict(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
+    (class_folders / "low" / "0.wav").rename(class_folders / "high" / "wrong.wav")
+    code, out, err = run(capsys, "fit", class_folders, "-o", tmp_path / "m.safetensors", "--backbone", "fake", "--json")
+    (found,) = json.loads(out)["suspicious"]
+    assert (code, found["file"], found["given"], found["predicted"]) == (0, "high/wrong.wav", "high", "low")
+    assert "note: is high/wrong.wav labelled rightly?" in err
+    assert "'low' (3 of 3 right, which fits anything from 44 % to 100 %)" in err
+    assert any("Record more of 'high' first" in warning for warning in json.loads(out)["warnings"])
 
 
 def test_evaluate_gives_every_rung(capsys: pytest.CaptureFixture, class_folders: Path) -> None:
@@ -119,6 +148,55 @@ def test_wrong_usage_exits_with_2() -> None:
         with pytest.raises(SystemExit) as stop:
             main(arguments)
         assert stop.value.code == 2
+
+
+def test_label_a_pool(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
+    model, out_file = tmp_path / "tones.safetensors", tmp_path / "labels.csv"
+    run(capsys, "fit", class_folders, "-o", model, "--backbone", "fake")
+    (class_folders / "low" / "broken.wav").write_bytes(b"RIFF")
+    code, out, err = run(capsys, "label", model, class_folders, "-o", out_file, "--json")
+    assert (code, json.loads(out)) == (0, {"output": str(out_file), "clips": 13, "labelled": 12, "not_predicted": 1})
+    assert "low/broken.wav" in err
+    rows = pd.read_csv(out_file)
+    good = rows[rows["label"].notna()]
+    assert all(row.path.startswith(row.label + "/") and row.label == row.predicted for row in good.itertuples())
+    assert set(good["judge"]) == {"machine"}
+    code, out, _ = run(capsys, "label", model, class_folders, "-o", out_file, "--above", 1.0)
+    assert (code, out) == (0, f"labelled 0 of 13 clips; wrote {out_file}\n")
+
+
+def test_import_and_export_and_back(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
+    code, out, _ = run(capsys, "import", class_folders, "--json")
+    project = Path(json.loads(out)["project"])
+    assert (code, json.loads(out)["classes"]) == (0, {"high": 4, "low": 4, "mid": 4})
+    for format in ("audiofolder", "label-studio", "class-folders"):
+        code, out, _ = run(capsys, "export", project, "--format", format, "-o", tmp_path / format)
+        assert (code, out) == (0, f"wrote 12 clips as {format} to {tmp_path / format}\n")
+        code, out, _ = run(capsys, "import", tmp_path / format, "--json")
+        assert (code, json.loads(out)["classes"]) == (0, {"high": 4, "low": 4, "mid": 4})
+    for format, name in (("csv", "labels.csv"), ("raven", "selections.txt")):
+        assert run(capsys, "export", project, "--format", format, "-o", tmp_path / name)[0] == 0
+        code, out, _ = run(capsys, "import", tmp_path / name, "--project", project, "--json")
+        assert (code, json.loads(out)["relabelled"], json.loads(out)["added"]) == (0, 12, 0)
+    assert run(capsys, "export", project, "--format", "audacity", "-o", tmp_path / "tracks")[0] == 0
+    assert (tmp_path / "tracks" / "0.txt").read_text() == "0.000000\t0.500000\thigh\n"
+    code, out, _ = run(capsys, "import", class_folders, "--unlabelled", "--project", project, "--json")
+    assert (code, json.loads(out)["added"], json.loads(out)["clips"]) == (0, 0, 12)
+    code, _, err = run(capsys, "export", project, "--format", "audiofolder", "-o", tmp_path / "tracks")
+    assert (code, "isn't empty" in err) == (1, True)
+
+
+def test_simulate(capsys: pytest.CaptureFixture, class_folders: Path, write_wav: Callable[..., Path]) -> None:
+    for i in range(4, 6):
+        for name, hz in TONES_HZ.items():
+            write_wav(class_folders / name / f"{i}.wav", tone(hz * (1 + 0.01 * i), seed=700 + i + round(hz)))
+    arguments = ["simulate", class_folders, "--backbone", "fake", "--start", 1, "--labels", 8, "--seeds", 2]
+    code, out, _ = run(capsys, *arguments, "--json")
+    found = json.loads(out)
+    assert (code, [curve["order"] for curve in found["curves"]], found["target"]) == (0, ["useful", "random"], 1.0)
+    assert set(found["curves"][0]) >= {"labels", "accuracy", "ci_low", "ci_high", "labels_to_reach_target"}
+    code, _, err = run(capsys, *arguments, "--order", "best")
+    assert (code, "no order 'best'" in err) == (1, True)
 
 
 def test_backbones_and_doctor(capsys: pytest.CaptureFixture) -> None:

@@ -176,3 +176,14 @@ def test_chance_level_moves_labels_from_clip_to_clip() -> None:
     assert len(seen) == confidence.NULL_SAMPLES / 20
     assert all(p[0] == p[1] and p[4] == p[5] for p in seen)  # windows of one clip stay together
     assert len({tuple(p) for p in seen}) > 3
+
+
+def test_calibration_bins_and_its_error_by_hand() -> None:
+    found = confidence.calibration(np.array([0.62, 0.68, 0.95, 1.0]), np.array([True, False, True, True]))
+    assert (found.counts[6], found.hits[6], found.counts[9], found.hits[9]) == (2, 1, 2, 2)
+    assert found.counts.sum() == 4
+    assert found.confidence[6] == pytest.approx(0.65)
+    assert np.isnan(found.confidence[0])
+    assert found.error == pytest.approx((abs(2 * 0.65 - 1) + abs(1.95 - 2)) / 4)
+    assert found.overall == pytest.approx((3.25 / 4, 3 / 4))
+    assert confidence.calibration_error(np.zeros(0), np.zeros(0, bool)) == 0

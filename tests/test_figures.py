@@ -447,3 +447,16 @@ def test_table_leaves_out_what_was_not_judged() -> None:
     assert figures.reliability_table(None, None, []).empty
     with pytest.raises(ValueError, match="weights"):
         figures.reliability_table(r, np.ones((2, 1, 2)), ["a", "b"])
+
+
+def test_calibration_chart_puts_promise_beside_truth() -> None:
+    nan = np.nan
+    figure = figures.calibration_chart([nan, 0.4, 0.9], [nan, 0.5, 1.0], [0, 0.1, 0.6], [1, 0.9, 1.0], [0, 2, 6])
+    diagonal, dots, bars = figure.data
+    assert (list(diagonal.x), list(diagonal.y)) == ([0, 1], [0, 1])
+    assert (list(dots.x), list(dots.y), list(bars.text)) == ([0.4, 0.9], [0.5, 1.0], ["2", "6"])
+    np.testing.assert_allclose(dots.error_y.arrayminus, [0.4, 0.4])
+    assert "6 clips, 90% sure" in dots.hovertext[1]
+    with pytest.raises(ValueError, match="differ in length"):
+        figures.calibration_chart([0.4], [0.5, 1], [0.1], [0.9], [2])
+    assert "ten clips" in figures.calibration_chart(None, None, None, None, None).layout.annotations[0].text.replace("<br>", " ")

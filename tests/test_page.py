@@ -196,6 +196,11 @@ def test_from_a_zip_to_an_answer_with_its_reasons(
     assert len(studio.learned) == before + 1  # a double click is one job
     model = studio.learned[-1].model
 
+    page.locator("#learn-trust-box button").first.click()
+    expect(page.locator("#learn-trust-text")).to_contain_text(f"On {PER_CLASS * len(CLASSES)} clips that it had not heard")
+    expect(page.locator("#learn-trust")).to_contain_text("how often it was right")
+    expect(page.locator("#doubts")).to_be_hidden()
+
     tab(page, "Heads")
     expect(page.locator("#heads-model")).to_contain_text("your classifier of hum, tone, whistle")
     maps = values(page, "heads-maps")
@@ -208,6 +213,8 @@ def test_from_a_zip_to_an_answer_with_its_reasons(
     expect(page.locator("#predict-files")).to_contain_text("broken")
     page.locator("#predict-button").click()
     expect(page.locator("#predict-sentence")).to_contain_text("‘tone’ with")
+    expect(page.locator("#predict-sentence")).to_contain_text("Only ‘tone’ fits (90 % sure).")
+    expect(page.locator("#predict-about")).to_contain_text("None of these")
     rows = page.locator("#predict-table [role=row]")
     expect(rows.filter(has_text="query é.wav")).to_contain_text("tone")
     expect(rows.filter(has_text="broken.wav").first).to_contain_text("no answer")
@@ -277,6 +284,24 @@ def test_a_correction_learns_again_and_answers_again(page: Page, archive: Path, 
     expect(page.locator("#predict-sentence")).to_contain_text("query")
     tab(page, "Clips")
     expect(page.locator("#clips-classes")).to_contain_text("beep 1 clip")
+
+
+def test_a_wrong_label_is_heard_and_mended(page: Page, folder: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / "sounds"
+    shutil.copytree(folder, wrong)
+    (wrong / "hum" / "broken.wav").unlink()
+    (wrong / "hum" / "3.wav").rename(wrong / "whistle" / "hum3.wav")
+    page.locator("#clips-folder input[type=file]").set_input_files(wrong)
+    expect(page.locator("#clips-classes")).to_contain_text("whistle 5 clips")
+    learn(page)
+    expect(page.locator("#doubts-question")).to_contain_text("whistle/hum3.wav: you call it ‘whistle’")
+    expect(page.locator("#doubts-player audio, #doubts-player .waveform-container")).not_to_have_count(0)
+    page.locator("#doubts-relabel").click()
+    expect(page.locator("#doubts-status")).to_contain_text("is now one of your ‘hum’ clips")
+    expect(page.locator("#doubts")).to_be_hidden()
+    expect(page.locator("#learn-notice")).to_contain_text("Learn again")
+    tab(page, "Clips")
+    expect(page.locator("#clips-classes")).to_contain_text(f"hum {PER_CLASS} clips")
 
 
 def test_starting_over_takes_the_answers_too(page: Page, archive: Path, query: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ import pytest
 
 from calm_core import dataset
 from calm_core.backbones.fake import FakeBackbone
+from calm_core.confidence import HeldOut
 from calm_core.dataset import Clip, Dataset
 from calm_core.errors import BundleError, Cancelled, DataError
 from calm_core.options import FitOptions
-from calm_core.studio import Studio, Workspace, spectrogram
+from calm_core.studio import Learned, Studio, Workspace, spectrogram
 
 from .conftest import RATE_HZ, TONES_HZ, tone
 
@@ -40,6 +42,7 @@ def test_learn_and_predict(studio: Studio, workspace: Workspace, fake_backbone: 
     assert [p.label for p in found] == ["low", "", "high"]
     assert "silent.wav" in found[1].error
     assert found[0].confidence is not None
+    assert [p.prediction_set for p in found] == [("low",), None, ("high",)]
     np.testing.assert_allclose(found[0].contributions.sum((0, 1)), found[0].scores, rtol=1e-4)
     np.testing.assert_allclose(found[0].evidence.sum(-1), 0, atol=1e-6)
 
@@ -131,3 +134,50 @@ def test_spectrogram_shows_the_tone_at_its_frequency(tmp_path: Path, write_wav: 
     assert abs(loudest - 1000) < 80
     assert found.seconds == pytest.approx(1.0)
     assert found.decibels.max() == 0
+
+
+def test_a_wrong_label_is_doubted_until_it_is_mended(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:
+    wrong = next(check.clip for check in workspace.checks if check.clip.label == "low")
+    learned = studio.learn(workspace.relabelled(wrong, "high"), fake_backbone, ladder=False)
+    (doubt,) = learned.doubts
+    assert (doubt.clip, doubt.given, doubt.predicted) == (replace(wrong, label="high"), "high", "low")
+    assert 0 < doubt.probability < 0.1
+    mended = workspace.relabelled(wrong, "high").relabelled(doubt.clip, doubt.predicted)
+    assert mended == workspace
+    assert studio.learn(mended, fake_backbone, ladder=False).doubts == ()
+
+
+def test_relabelling_compares_the_audio_again(studio: Studio, workspace: Workspace) -> None:
+    clip = workspace.checks[0].clip
+    twice = studio.add(workspace, Dataset((replace(clip, name="again.wav", label="other"),)))
+    assert [check.clip.name for check in twice.checks if not check.usable] == [clip.name, "again.wav"]
+    mended = twice.relabelled(twice.checks[-1].clip, str(clip.label))
+    assert [check.clip.name for check in mended.checks if not check.usable] == ["again.wav"]
+
+
+def learned_with(truth: list[int], predicted: list[int], names: tuple[str, ...]) -> Learned:
+    """What learning gives where held-out clips of these classes were taken for those."""
+    scores = np.eye(len(names), dtype=np.float32)[predicted]
+
+    class Model:
+        class_names = names
+        held_out = HeldOut(np.array(truth), scores, scores, len(truth))
+
+    return Learned(Model())
+
+
+def test_numbers_that_say_nothing_are_named_with_what_to_record() -> None:
+    learned = learned_with([0] * 6 + [1] * 3 + [2] * 2, [0] * 6 + [1] * 3 + [2, 0], ("bat", "owl", "wren"))
+    (line,) = learned.advice
+    assert "'wren' (1 of 2 right, which fits anything from 9 % to 91 %), 'owl' (3 of 3 right" in line
+    assert "Record more of 'wren' first" in line
+    assert "'bat'" not in line
+    assert learned_with([0] * 6 + [1] * 6, [0] * 6 + [1] * 6, ("bat", "owl")).advice == ()
+
+
+def test_of_many_vague_classes_the_vaguest_are_named() -> None:
+    names = tuple(f"c{i}" for i in range(6))
+    (line,) = learned_with([0, 1, 2, 3, 4, 5] * 2, [0, 1, 2, 3, 4, 5] * 2, names).advice
+    assert "'c2'" in line
+    assert "'c3'" not in line
+    assert "3 more classes" in line

@@ -19,10 +19,11 @@ import app
 from calm_core.audio import AUDIO_SUFFIXES
 from calm_core.backbones import offered
 from calm_core.classifier import CalmClassifier
-from calm_core.dataset import Dataset, read_folder
+from calm_core.confidence import HeldOut
+from calm_core.dataset import Clip, Dataset, read_folder
 from calm_core.errors import BundleError, Cancelled, DataError
 from calm_core.options import FitOptions
-from calm_core.studio import ClipPrediction, Learned, Studio
+from calm_core.studio import ClipPrediction, Doubt, Learned, Studio
 from calm_ui import words
 from calm_ui.header import choices
 from calm_ui.intake import bytes_needed, from_class, from_files
@@ -30,7 +31,7 @@ from calm_ui.jobs import Job, Slot, Step
 from calm_ui.learn import saved
 from calm_ui.messages import told
 from calm_ui.page import AUDIO_TYPES
-from calm_ui.session import MAX_VISITOR_CLIPS, Current, Desk, sweep
+from calm_ui.session import MAX_VISITOR_CLIPS, Answers, Current, Desk, sweep
 
 
 def wav(path: Path, hz: float) -> Path:
@@ -389,3 +390,131 @@ def test_a_server_without_a_gpu_offers_no_big_backbone() -> None:
 
 def test_every_kind_of_audio_that_can_be_read_can_be_chosen() -> None:
     assert set(AUDIO_TYPES) >= AUDIO_SUFFIXES
+
+
+# ---- answers ----
+
+
+NAMES = ("bat", "owl", "wren")
+
+
+def answered(prediction_set: tuple[str, ...] | None, label: str = "owl") -> ClipPrediction:
+    """An answer of 80 % 'owl', or of the label."""
+    share = np.full(3, 0.1, np.float32)
+    share[NAMES.index(label)] = 0.8
+    few = prediction_set is None
+    return ClipPrediction(
+        "a.wav", Path("a.wav"), "", label, None if few else 0.8, share, None if few else share, prediction_set, "few" if few else ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("prediction_set", "cell", "sentence"),
+    [
+        (("owl",), "only owl", "Only ‘owl’ fits (90 % sure)."),
+        (("owl", "wren"), "owl, wren", "90 % sure that it is one of: ‘owl’, ‘wren’."),
+        (("owl", "bat", "wren"), "any of them", "To be 90 % sure, no class can be ruled out: this could be any of them."),
+        (("wren", "bat"), "wren, bat", "Odd for ‘owl’, though closest to it; 90 % sure: ‘wren’ or ‘bat’."),
+    ],
+)
+def test_what_else_a_clip_could_be(prediction_set: tuple[str, ...], cell: str, sentence: str) -> None:
+    row = answered(prediction_set)
+    assert words.prediction_rows([row], NAMES)[0][2:5] == ["owl", cell, "80 %"]
+    assert "<b>‘owl’</b> with 80 % confidence" in words.answer(row, NAMES)
+    assert sentence in words.answer(row, NAMES)
+
+
+def test_none_of_the_classes_promises_nothing() -> None:
+    row = answered(())
+    assert words.prediction_rows([row], NAMES)[0][2:5] == ["owl?", "none of these", ""]  # no 80 % beside it
+    said = words.answer(row, NAMES)
+    assert "None of your classes?" in said
+    assert "closest is ‘owl’" in said
+    assert "80 %" not in said
+
+
+def test_without_a_calibration_the_reason_is_given_once() -> None:
+    class Model:
+        calibration_note = "only 6 clips can be tested"
+
+    row = answered(None)
+    assert words.prediction_rows([row], NAMES)[0][2:5] == ["owl", "", ""]
+    assert "sure" not in words.answer(row, NAMES)
+    assert "few" not in words.answer(row, NAMES)
+    assert "only 6 clips" in words.about_answers(Answers(Current(Learned(Model()), "file"), (row, row)))
+
+
+def test_names_in_sets_are_escaped() -> None:
+    row = replace(answered(("owl", "wren")), prediction_set=("owl", "<b>"))
+    assert "&lt;b&gt;" in words.answer(row, NAMES)
+
+
+# ---- labels in doubt ----
+
+
+def test_a_doubt_is_settled_by_relabelling_removing_or_confirming(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    clips_of(tmp_path, desk, 300, 700, 900)
+    clips = tuple(check.clip for check in desk.session.workspace.usable)
+
+    class Doubtful(Learned):
+        @property
+        def doubts(self) -> tuple[Doubt, ...]:
+            return tuple(Doubt(clip, "owl", "bat", 0.004) for clip in clips)
+
+    current = Current(Doubtful(None, clips=clips), "clips")
+    first, second, third = current.doubts(desk.session)
+    assert words.doubt_rows([first]) == [[1, "owl/300.wav", "owl", "bat", "below 1 %"]]
+    assert "you call it ‘owl’" in words.doubt_question(first)
+
+    desk.confirm(first.clip)
+    assert not current.clips_changed(desk.session.workspace)
+    desk.relabel(second.clip, "bat")
+    assert desk.session.workspace.class_counts == {"bat": 1, "owl": 2}
+    assert current.clips_changed(desk.session.workspace)
+    assert "Learn again" in words.stale(current, desk.session.workspace)
+    desk.remove(third.clip)
+    assert current.doubts(desk.session) == ()
+    assert words.decided("relabelled", second, 0) == words.progress("owl/700.wav is now one of your ‘bat’ clips. That was the last one.")
+    assert desk.clear().session.confirmed == frozenset()
+
+
+def test_names_in_doubts_are_escaped() -> None:
+    doubt = Doubt(Clip(Path("a.wav"), "<i>.wav", "<b>"), "<b>", "<u>", 0.01)
+    for said in (words.doubt_question(doubt), words.decided("relabelled", doubt, 1)):
+        assert "<i>" not in said
+        assert "<u>" not in said
+
+
+# ---- confidence beside the truth ----
+
+
+def believed(probability: float, right: int, n: int) -> Learned:
+    """What learning gives where each of n held-out clips got this probability, and the first ones were right."""
+    scores = np.tile(np.array([probability, 1 - probability], np.float32), (n, 1))
+    truth = np.array([0] * right + [1] * (n - right))
+
+    class Model:
+        class_names = ("bat", "owl")
+        held_out = HeldOut(truth, scores, scores, n)
+        temperature, options, calibration_note = 1.0, FitOptions(), ""
+
+    return Learned(Model())
+
+
+@pytest.mark.parametrize(("right", "said"), [(9, "about what it keeps"), (4, "promises too much"), (12, "promises too little")])
+def test_whether_the_confidence_kept_its_promise(right: int, said: str) -> None:
+    learned = believed(0.75, right, 12)
+    text = words.calibration_text(learned)
+    assert said in text
+    assert f"75 % sure on average, and right {words.percent(right / 12)}" in text
+    assert f"truth are {abs(75 - 100 * right / 12):.0f} percentage points apart" in text
+    assert [row[:3] for row in words.calibration_rows(learned)] == [["70 % to 80 %", 12, words.percent(right / 12)]]
+
+
+def test_what_is_not_calibrated_gets_the_reason_and_no_table() -> None:
+    class Model:
+        held_out, temperature, calibration_note = believed(0.75, 9, 12).model.held_out, None, "only 6 clips can be tested"
+
+    assert "Only 6 clips" in words.calibration_text(Learned(Model()))
+    assert words.calibration_rows(Learned(Model())) == []

@@ -74,9 +74,10 @@ LOG_COLUMNS = ("clips", "seconds", "caption_loss", "vote_loss", "head_loss", "he
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """One run. clips: sounds generated and seen, each once."""
+    """One run. clips: sounds generated and seen, each once, by which the schedule goes; stop_after: end earlier all the same."""
 
     clips: int = 100_000
+    stop_after: int = 0  # clips; 0: at the schedule's end
     seed: int = 0
     batch: int = 32
     learning_rate: float = 2e-3
@@ -330,13 +331,16 @@ def train(options: TrainOptions, out: Path, device: str) -> None:
             averaged.update_parameters(model)
             now = parts.detach().double().cpu().numpy()
             running = now if step == 1 else 0.98 * running + 0.02 * now
-            if step % max(1, steps // 40) == 0 or step == steps:
+            last = step == steps or 0 < options.stop_after <= step * options.batch
+            if step % max(1, steps // 40) == 0 or last:
                 accuracy = family_accuracy(averaged.module, held_batches, device)
                 row = [step * options.batch, round(time.monotonic() - start), *running.round(4).tolist(), round(accuracy, 4)]
                 log.writerow(row)
                 file.flush()
                 print(*row, flush=True)
                 averaged.module.to(torch.float32).save_pretrained(out)  # a stopped run leaves usable weights
+            if last:
+                break
     processor.save_pretrained(out)
     (out / "train_options.json").write_text(json.dumps(asdict(options), indent=2) + "\n")
 

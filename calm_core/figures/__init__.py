@@ -7,6 +7,7 @@ Input that is None or holds no value gives `empty` with what to do next; input o
 """
 
 from .base import ACCENT, INK, SCRIPT, as_html, empty
+from .calibration import calibration_chart
 from .heads import contribution_map, reliability_maps, reliability_table
 from .inside import (
     ablation_curve,
@@ -28,6 +29,7 @@ __all__ = [
     "SCRIPT",
     "ablation_curve",
     "as_html",
+    "calibration_chart",
     "class_accuracy",
     "class_similarity",
     "clip_map",

@@ -1,0 +1,426 @@
+"""The use-cases of the labelling app over one open project: add, learn on kept vectors, what to label next, answer, undo, accept.
+
+A room of its own at the layer of `studio`, which holds the use-cases without a project: both are called by page and command line alike.
+Every act is saved by `library` before the call returns; only then is the classifier asked again, so what the page shows as saved is.
+Knows no components and no numerics (`relearning`, `active`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from . import active, audio, dataset, export, simulation
+from .active import DEFAULT_ORDER, Order
+from .audio import ClipStatus
+from .backbones import Backbone
+from .dataset import Clip, ClipCheck, Dataset, preflight
+from .errors import DataError, OptionError
+from .extraction import Cancel, Progress
+from .library import CurvePoint, Entry, Judgement, NewClip, Project, Snapshot, State
+from .options import ExtractOptions, FitOptions
+from .relearning import Relearned, Relearner
+from .simulation import Simulation
+from .studio import Studio
+
+Array = NDArray[np.float32]
+T = TypeVar("T")
+
+MAX_RECORDING_S = 4 * 3600.0  # of a recording that is cut into windows
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of clips that were handed in: ids of the new ones, how many were here already, and those that can't be used."""
+
+    ids: tuple[int, ...]
+    repeated: int
+    unusable: tuple[ClipCheck, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Suggestion:
+    """A clip to label. label: what the classifier would say, "" while there is none; confidence: calibrated, None while there are too
+    few labels; chances: class names with the classifier's weights between them, best first (probabilities where calibrated)."""
+
+    entry: Entry
+    label: str = ""
+    confidence: float | None = None
+    chances: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What accepting all suggestions from a confidence on would mean.
+
+    clips: ids; per_class: how many of each class; expected_wrong: how many of them would be wrong if the confidence is right;
+    least: the lowest confidence among them; held_out: of the labelled clips whose held-out confidence is as high, the share that is right,
+    as (right, of so many).
+    """
+
+    confidence: float
+    clips: tuple[int, ...]
+    per_class: dict[str, int]
+    expected_wrong: float
+    least: float
+    held_out: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A label that the other clips contradict: `instead` is what they say, with its confidence."""
+
+    entry: Entry
+    instead: str
+    confidence: float
+
+
+class Labelling:
+    """One view of a project (a tab), and the classifier that follows its labels. Calls from several threads wait for each other.
+
+    now: the project as this view last saw it; learned: the classifier's opinions, None while fewer than two classes have a label or
+    the vectors aren't there yet (`prepare`). An act on a view that is no longer up to date raises StaleError: call `reload` and show it.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        studio: Studio,
+        backbone: Backbone,
+        *,
+        options: FitOptions | None = None,
+        extract_options: ExtractOptions | None = None,
+    ) -> None:
+        self.project, self.studio, self.backbone = project, studio, backbone
+        self.options, self.extract_options = options or FitOptions(), extract_options or ExtractOptions()
+        if self.options.auto:
+            raise OptionError("relearning after every answer needs fixed options; choose them first, for example by learning once.")
+        self.now: Snapshot = project.snapshot()
+        self.learned: Relearned | None = None
+        self._lock = threading.RLock()
+        self._place: dict[int, int] = {}  # of the clips whose vectors are held: id -> place among them, in order
+        self._relearner: Relearner | None = None
+        self._sketches: Array = np.zeros((0, 0, 0), np.float32)
+        self._typical: Array = np.zeros(0, np.float32)
+
+    # ---- clips -----------------------------------------------------------------------------------------------------------
+
+    def add(self, data: Dataset, *, progress: Progress | None = None) -> Added:
+        """Adds the usable clips of a data set; their labels are a person's. `prepare` then makes their vectors."""
+        return self._add(*checked(_as_new(data), progress=progress))
+
+    def add_recording(self, path: Path, window_s: float, *, name: str | None = None) -> Added:
+        """Cuts a long recording into windows, each a clip of its own that remembers where it is from; silent ones are left out.
+
+        Raises AudioError where the recording can't be read or is longer than MAX_RECORDING_S.
+        """
+        name = name or path.name
+        recording = audio.load(path, None, name=name, max_seconds=MAX_RECORDING_S)
+        rate = recording.source_rate_hz
+        with tempfile.TemporaryDirectory(prefix="calm-windows-") as folder:
+            clips = []
+            for i, piece in enumerate(audio.windows(recording.samples, rate, window_s)):
+                start = i * round(window_s * rate) / rate
+                place = Path(folder) / f"{i}.wav"
+                soundfile.write(place, piece, rate, subtype="FLOAT")
+                new = NewClip(place, f"{name} {start:.1f} s", group=recording.content_id, recording=name, start_s=start)
+                clips.append(replace(new, end_s=start + len(piece) / rate))
+            return self._add(*checked(clips))
+
+    def _add(self, new: Sequence[NewClip], unusable: tuple[ClipCheck, ...]) -> Added:
+        with self._lock:
+            ids = self.project.add(new)
+            self._refresh()
+            return Added(ids, len(new) - len(ids), unusable)
+
+    def prepare(self, *, progress: Progress | None = None, cancelled: Cancel | None = None) -> None:
+        """Head vectors of all clips, from the store where they are known, and the classifier of the present labels.
+
+        The only long job here: after it, no answer needs the backbone. Raises as `extraction.extract` does.
+        """
+        with self._lock:
+            entries = self.now.entries
+            place = {entry.id: i for i, entry in enumerate(entries)}
+            if not entries or place == self._place:
+                return
+        clips = [Clip(entry.path, entry.name, None) for entry in entries]
+        heads = self.studio.vectors(clips, self.backbone, self.extract_options, progress=progress, cancelled=cancelled)
+        relearner, sketches = Relearner(heads, self.options), active.sketch(heads.values, heads.clip_of_row)
+        typical = active.typicality(sketches)
+        with self._lock:
+            self._place, self._relearner, self._sketches, self._typical = place, relearner, sketches, typical
+            self._learn()
+
+    # ---- looking ---------------------------------------------------------------------------------------------------------
+
+    def reload(self) -> Snapshot:
+        """Sees what other tabs did."""
+        with self._lock:
+            self._refresh()
+            return self.now
+
+    def suggestion(self, clip: int) -> Suggestion:
+        """What the classifier says about one clip; about a labelled one, what a classifier without it says."""
+        with self._lock:
+            return self._suggest(self.now.entry(clip))
+
+    def queue(self, order: Order = DEFAULT_ORDER, count: int | None = None, *, seed: int = 0) -> tuple[Suggestion, ...]:
+        """The clips that nobody judged, the one to label next first. Without a classifier: typical and unlike each other."""
+        with self._lock:
+            waiting = [entry for entry in self.now.entries if entry.state == "unlabelled"]
+            entries = {self._place[entry.id]: entry for entry in waiting if entry.id in self._place}
+            if not entries:
+                return tuple(map(Suggestion, waiting[:count]))
+            pool = np.array(list(entries), dtype=np.int64)
+            labelled = np.array([self._place[e.id] for e in self.now.entries if e.learnable and e.id in self._place], dtype=np.int64)
+            typical = self._typical[pool]
+            if self.learned is not None:
+                ranked = self.learned.queue(order, self._sketches, pool, labelled, typical=typical, seed=seed)
+            else:
+                features = self._sketches.reshape(len(self._sketches), -1)
+                ranked = pool[np.argsort(-typical * active.novelty(features[pool], features[labelled]), kind="stable")]
+            return tuple(self._suggest(entries[place]) for place in ranked[:count].tolist())
+
+    def get_ready(self, clip: int) -> None:
+        """Does ahead what an answer about this clip will need: to be called once the page shows it."""
+        with self._lock:
+            if self._relearner is not None and clip in self._place:
+                self._relearner.prepare(self._place[clip])
+
+    def preview_accept(self, confidence: float) -> Acceptance:
+        """What `accept_above` would do. Raises DataError where the confidence isn't calibrated yet."""
+        with self._lock:
+            learned = self._require_calibrated()
+            chosen = self._above(confidence)
+            held = learned.chances[sorted(self._place[e.id] for e in self.now.entries if e.learnable and e.id in self._place)]
+            valid = np.isfinite(held).all(1)
+            sure = held[valid].max(1) >= confidence
+            right = learned.held_out.correct[sure]
+            return Acceptance(
+                confidence,
+                tuple(s.entry.id for s in chosen),
+                dict(Counter(s.label for s in chosen)),
+                float(sum(1 - (s.confidence or 0) for s in chosen)),
+                min((s.confidence or 0 for s in chosen), default=1.0),
+                (int(right.sum()), len(right)),
+            )
+
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Labels that a classifier without the clip contradicts, the surest contradiction first."""
+        with self._lock:
+            if self.learned is None or not self.learned.calibrated:
+                return ()
+            said = [self._suggest(entry) for entry in self.now.entries if entry.learnable]
+            found = [Doubt(s.entry, s.label, s.confidence) for s in said if s.confidence is not None and s.label != s.entry.label]
+            return tuple(sorted(found, key=lambda doubt: -doubt.confidence))
+
+    @property
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """Held-out accuracy against the number of labels, as the work went."""
+        return self.now.curve
+
+    # ---- acts: saved when the call returns, then learned from ----------------------------------------------------------------
+
+    def answer(self, clip: int, label: str | None = None, state: State = "positive") -> None:
+        """A person's answer about one clip: a class, or the state uncertain, excluded or unlabelled."""
+        self.judge([clip], label, state)
+
+    def judge(self, clips: Collection[int], label: str | None = None, state: State = "positive") -> None:
+        """The same answer about many clips, as one act: relabelling and moving between classes too."""
+        if state == "positive" and label is not None:
+            self._act(lambda: self.project.label(clips, label))
+        else:
+            self._act(lambda: self.project.set_state(clips, state))
+
+    def accept_above(self, confidence: float) -> int:
+        """Takes over all suggestions of at least this confidence, marked as machine-made, as one act; how many.
+
+        They don't teach until a person confirms them. Raises DataError where the confidence isn't calibrated yet.
+        """
+        with self._lock:
+            self._require_calibrated()
+            said = {s.entry.id: Judgement(s.label, "positive", "machine", s.confidence) for s in self._above(confidence)}
+            self._act(lambda: self.project.judge(said, f"accepted {len(said)} suggestions from {100 * confidence:.0f} %"))
+            return len(said)
+
+    def confirm(self, clips: Collection[int] | None = None) -> None:
+        """A person vouches for machine-made labels, by default for all of them."""
+        with self._lock:
+            machine = [e.id for e in self.now.entries if e.judgement.judge == "machine"] if clips is None else clips
+            self._act(lambda: self.project.confirm(machine))
+
+    def add_class(self, name: str) -> None:
+        self._act(lambda: self.project.add_class(name))
+
+    def rename_class(self, old: str, new: str) -> None:
+        self._act(lambda: self.project.rename_class(old, new))
+
+    def merge_classes(self, names: Sequence[str], into: str) -> None:
+        self._act(lambda: self.project.merge_classes(names, into))
+
+    def delete_class(self, name: str) -> None:
+        self._act(lambda: self.project.delete_class(name))
+
+    def undo(self) -> str:
+        """What was taken back, "" where there was nothing."""
+        return self._act(self.project.undo, note=False)
+
+    def redo(self) -> str:
+        return self._act(self.project.redo, note=False)
+
+    # ---- how -------------------------------------------------------------------------------------------------------------
+
+    def _act(self, act: Callable[[], T], note: bool = True) -> T:
+        with self._lock:
+            revision = self.project.revision
+            done = act()
+            if self.project.revision != revision:
+                self._refresh(note)
+            return done
+
+    def _refresh(self, note: bool = False) -> None:
+        """Reads the project again, and learns where its labels are others; note: write the accuracy down."""
+        before = [(entry.id, entry.label if entry.learnable else None) for entry in self.now.entries]
+        self.now = self.project.snapshot()
+        if [(entry.id, entry.label if entry.learnable else None) for entry in self.now.entries] == before:
+            return
+        self._learn()
+        if note and self.learned is not None:
+            hits, n = self.learned.hits
+            self.project.note_accuracy(CurvePoint(len(self.learned.held_out.truth), hits, n))
+            self.now = self.project.snapshot()
+
+    def _learn(self) -> None:
+        said = {entry.id: entry.label for entry in self.now.entries if entry.learnable}
+        labels = [said.get(clip) for clip in self._place]
+        self.learned = self._relearner.relearn(labels) if self._relearner and len({*labels} - {None}) > 1 else None
+
+    def _suggest(self, entry: Entry) -> Suggestion:
+        if self.learned is None or entry.id not in self._place:
+            return Suggestion(entry)
+        chances = self.learned.chances[self._place[entry.id]]
+        if not np.isfinite(chances).all():  # the only clip of its class
+            return Suggestion(entry)
+        ranked = [(self.learned.class_names[i], float(chances[i])) for i in np.argsort(-chances, kind="stable").tolist()]
+        return Suggestion(entry, ranked[0][0], ranked[0][1] if self.learned.calibrated else None, tuple(ranked))
+
+    def _above(self, confidence: float) -> list[Suggestion]:
+        return [s for s in self.queue("confident") if s.confidence is not None and s.confidence >= confidence]
+
+    def _require_calibrated(self) -> Relearned:
+        if self.learned is None or not self.learned.calibrated:
+            raise DataError(
+                "there is no calibrated confidence yet: it takes two classes and at least 10 labelled clips. Label some more by hand."
+            )
+        return self.learned
+
+
+# ---- from files --------------------------------------------------------------------------------------------------------------
+
+
+def checked(clips: Sequence[NewClip], *, progress: Progress | None = None) -> tuple[list[NewClip], tuple[ClipCheck, ...]]:
+    """The clips that can be used, with their length and rate, and the checks of the others."""
+    checks = preflight([Clip(clip.path, clip.name, clip.judgement.label) for clip in clips], progress=progress)
+    good = [
+        replace(clip, seconds=check.seconds, rate_hz=check.sample_rate_hz)
+        for clip, check in zip(clips, checks, strict=True)
+        # Windows of one recording may sound the same, and are clips of their own all the same.
+        if check.usable or (check.status is ClipStatus.DUPLICATE and clip.recording is not None)
+    ]
+    names = {clip.name for clip in good}
+    return good, tuple(check for check in checks if not check.usable and check.clip.name not in names)
+
+
+def read_clips(source: Path, workdir: Path | None = None) -> tuple[NewClip, ...]:
+    """Clips of whatever holds audio: our own exports with all that was said about them, else what `dataset.read` takes.
+
+    workdir: where a ZIP is unpacked, by default in the system's temporary folder; the caller's to delete once the clips are added.
+    Raises DataError as the readers do.
+    """
+    if source.suffix.lower() == ".json":
+        return export.read_label_studio(source)
+    if source.suffix.lower() == ".zip":
+        into = Path(tempfile.mkdtemp(prefix="clips-", dir=workdir))
+        data = dataset.read_zip(source, into)
+        tables = [table for table in sorted(into.rglob("metadata.csv")) if export.is_our_table(table)]
+        return export.read_table(tables[0]) if tables else tuple(_as_new(data))
+    for table in (source, source / "metadata.csv", source / "train" / "metadata.csv"):
+        if export.is_our_table(table):
+            return export.read_table(table)
+    if (source / "tasks.json").is_file():
+        return export.read_label_studio(source / "tasks.json")
+    return tuple(_as_new(dataset.read(source, workdir)))
+
+
+def read_pool(source: Path) -> tuple[NewClip, ...]:
+    """All audio of a folder, without labels, wherever it lies in it."""
+    return tuple(_as_new(dataset.read_unlabelled([source])))
+
+
+def read_labels(source: Path, entries: Sequence[Entry], recording: str = "") -> dict[int, Judgement]:
+    """What a table of labels, an Audacity label track or a Raven selection table says about clips that are in the project already.
+
+    recording: which one a label track is of, by default the one that is called like the track. Raises DataError where nothing fits.
+    """
+    if source.suffix.lower() != ".txt":
+        return export.match_labels(source, entries)
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{source.name!r} can't be read as text ({error}); save it again as UTF-8.") from error
+    if text.startswith("Selection\t"):
+        return export.match_regions(export.read_raven(source), entries, recording)
+    known = sorted({entry.recording or entry.name for entry in entries})
+    named = recording or next((name for name in known if source.stem in (name, Path(name).stem)), "")
+    return export.match_regions(export.read_audacity(text), entries, named)
+
+
+def _as_new(data: Dataset) -> list[NewClip]:
+    """A data set's clips as ones to add, with a person's label where they have one."""
+    said = [Judgement(clip.label, "positive", "person") if clip.label else Judgement() for clip in data.clips]
+    return [NewClip(clip.path, clip.name, judgement, fold=clip.fold) for clip, judgement in zip(data.clips, said, strict=True)]
+
+
+def simulate(
+    studio: Studio,
+    data: Dataset,
+    backbone: Backbone,
+    *,
+    orders: Sequence[Order],
+    start: int,
+    budget: int,
+    seeds: int,
+    options: FitOptions | None = None,
+    extract_options: ExtractOptions | None = None,
+    progress: Progress | None = None,
+    cancelled: Cancel | None = None,
+) -> tuple[Simulation, tuple[ClipCheck, ...]]:
+    """What orders of labelling are worth on a labelled data set, by its folds where all clips have one; and the clips left out."""
+    checks = preflight(data.clips)
+    clips = [check.clip for check in checks if check.usable and check.clip.label is not None]
+    if not clips:
+        raise DataError(f"none of the {len(checks)} clips can be used; the first: {checks[0].reason}")
+    heads = studio.vectors(clips, backbone, extract_options or ExtractOptions(), progress=progress, cancelled=cancelled)
+    folds = [clip.fold for clip in clips if clip.fold is not None]
+    found = simulation.simulate(
+        heads,
+        [str(clip.label) for clip in clips],
+        orders=orders,
+        start=start,
+        budget=budget,
+        seeds=seeds,
+        folds=folds if len(folds) == len(clips) else None,
+        options=options,
+        progress=progress,
+        cancelled=cancelled,
+    )
+    return found, tuple(check for check in checks if not check.usable)

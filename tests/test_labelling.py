@@ -1,0 +1,210 @@
+"""A labelling session end to end on the fake backbone: add, answer, undo, accept, confirm, across restarts and between tabs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calm_core import dataset, export
+from calm_core.backbones.fake import FakeBackbone
+from calm_core.dataset import Clip, Dataset
+from calm_core.errors import DataError, OptionError, StaleError
+from calm_core.labelling import Labelling, checked, read_clips, simulate
+from calm_core.library import Project
+from calm_core.options import FitOptions
+from calm_core.studio import Studio
+
+from .conftest import RATE_HZ, TONES_HZ, tone
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def pool(tmp_path: Path, write_wav: Write) -> Dataset:
+    """Six unlabelled clips of each tone, named after it."""
+    clips = []
+    for name, hz in TONES_HZ.items():
+        for i in range(6):
+            path = write_wav(tmp_path / "pool" / f"{name}-{i}.wav", tone(hz * (1 + 0.02 * i), seed=900 + i + round(hz)))
+            clips.append(Clip(path, path.name, None))
+    return Dataset(tuple(clips))
+
+
+@pytest.fixture
+def labelling(tmp_path: Path, studio: Studio, fake_backbone: FakeBackbone, class_folders: Path, pool: Dataset) -> Iterator[Labelling]:
+    with Project.create(tmp_path / "projects") as project:
+        labelling = Labelling(project, studio, fake_backbone)
+        labelling.add(dataset.read(class_folders))
+        labelling.add(pool)
+        labelling.prepare()
+        yield labelling
+
+
+def right(name: str) -> str:
+    return name.split("-")[0]
+
+
+def test_a_session(labelling: Labelling, fake_backbone: FakeBackbone) -> None:
+    seen = fake_backbone.windows_seen
+    assert labelling.now.class_counts == dict.fromkeys(sorted(TONES_HZ), 4)
+    queue = labelling.queue()
+    assert len(queue) == 18
+    assert sum(s.label == right(s.entry.name) for s in queue) == 18
+    assert all(s.confidence is not None and s.chances[0] == (s.label, s.confidence) for s in queue)
+
+    for _ in range(5):
+        first = labelling.queue(count=1)[0]
+        labelling.get_ready(first.entry.id)
+        labelling.answer(first.entry.id, right(first.entry.name))
+        assert first.entry.id not in [s.entry.id for s in labelling.queue()]
+    labelling.answer(labelling.queue()[0].entry.id, state="uncertain")
+    assert labelling.undo() == "1 clip uncertain"
+    assert labelling.redo() == "1 clip uncertain"
+    assert len(labelling.queue()) == 12
+    labelling.undo()
+    assert labelling.undo().startswith("1 clip to ")
+    assert [point.labels for point in labelling.curve] == [13, 14, 15, 16]
+    labelling.redo()
+    labelling.redo()
+    assert [point.labels for point in labelling.curve] == [13, 14, 15, 16, 17]
+    assert all(point.hits == point.n == point.labels for point in labelling.curve)
+
+    preview = labelling.preview_accept(0.5)
+    assert preview.per_class == {name: sum(right(s.entry.name) == name for s in labelling.queue()) for name in preview.per_class}
+    assert 0 <= preview.expected_wrong < 6
+    assert preview.held_out[0] == preview.held_out[1] <= 17
+    count = len(labelling.now.class_counts)
+    before = labelling.learned
+    assert labelling.accept_above(0.5) == len(preview.clips)
+    assert labelling.learned is before  # what a machine said teaches nothing
+    machine = [e for e in labelling.now.entries if e.judgement.judge == "machine"]
+    assert [e.id for e in machine] == sorted(preview.clips)
+    assert all(e.label == right(e.name) and e.waiting and (e.judgement.confidence or 0) >= 0.5 for e in machine)
+    labelling.confirm()
+    assert not [e for e in labelling.now.entries if e.judgement.judge == "machine"]
+    assert sum(labelling.now.class_counts.values()) == 17 + len(machine)
+    assert count == 3
+    assert fake_backbone.windows_seen == seen  # not one forward pass
+
+
+def test_it_goes_on_where_it_was(labelling: Labelling, studio: Studio, fake_backbone: FakeBackbone) -> None:
+    for suggestion in labelling.queue(count=3):
+        labelling.answer(suggestion.entry.id, right(suggestion.entry.name))
+    expected = [(s.entry.id, s.label) for s in labelling.queue()]
+    seen = fake_backbone.windows_seen
+    labelling.project.close()
+    with Project(labelling.project.folder) as project:
+        again = Labelling(project, studio, fake_backbone)
+        again.prepare()
+        assert [(s.entry.id, s.label) for s in again.queue()] == expected
+        assert again.undo().startswith("1 clip to ")
+        assert len(again.queue()) == len(expected) + 1
+    assert fake_backbone.windows_seen == seen
+
+
+def test_every_order_queues_every_clip(labelling: Labelling) -> None:
+    everything = {s.entry.id for s in labelling.queue()}
+    for order in ("useful", "uncertain", "entropy", "diverse", "confident", "balanced", "random"):
+        assert {s.entry.id for s in labelling.queue(order, seed=3)} == everything  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="no order"):
+        labelling.queue("best")  # type: ignore[arg-type]
+
+
+def test_from_nothing_labelled(tmp_path: Path, studio: Studio, fake_backbone: FakeBackbone, pool: Dataset) -> None:
+    """The first clips on show are unlike each other, and nothing is suggested before there are two classes."""
+    with Project.create(tmp_path / "projects") as project:
+        labelling = Labelling(project, studio, fake_backbone)
+        assert labelling.queue() == ()
+        labelling.add(pool)
+        assert len(labelling.queue()) == 18  # before there are vectors, in the order they came
+        labelling.prepare()
+        for _ in range(3):
+            first = labelling.queue(count=1)[0]
+            labelling.answer(first.entry.id, right(first.entry.name))
+        assert set(labelling.now.class_counts) == set(TONES_HZ)
+        assert labelling.suggestion(labelling.now.entries[0].id).confidence is None
+        assert labelling.queue()[0].label != ""
+        with pytest.raises(DataError, match="at least 10 labelled clips"):
+            labelling.preview_accept(0.9)
+
+
+def test_classes_change_without_relearning_the_sound(labelling: Labelling) -> None:
+    labelling.rename_class("low", "hum")
+    assert "hum" in {s.label for s in labelling.queue()}
+    labelling.merge_classes(["hum", "mid"], "deep")
+    assert {s.label for s in labelling.queue()} == {"deep", "high"}
+    labelling.delete_class("high")
+    assert labelling.learned is None
+    assert labelling.undo() == "class 'high' deleted"
+    assert {s.label for s in labelling.queue()} == {"deep", "high"}
+    clip = labelling.now.entries[0].id
+    labelling.judge([clip], state="excluded")
+    assert not labelling.now.entry(clip).learnable
+
+
+def test_a_wrong_label_is_doubted(labelling: Labelling) -> None:
+    assert labelling.doubts() == ()
+    clip = next(e for e in labelling.now.entries if e.label == "low")
+    labelling.answer(clip.id, "high")
+    (doubt,) = labelling.doubts()
+    assert (doubt.entry.id, doubt.instead) == (clip.id, "low")
+
+
+def test_a_stale_tab_reloads_and_goes_on(labelling: Labelling, studio: Studio, fake_backbone: FakeBackbone) -> None:
+    with Project(labelling.project.folder) as project:
+        other = Labelling(project, studio, fake_backbone)
+        other.prepare()
+        clip = other.queue()[0].entry.id
+        other.answer(clip, "low")
+        with pytest.raises(StaleError):
+            labelling.answer(clip, "high")
+        assert labelling.reload().entry(clip).label == "low"
+        labelling.answer(clip, "high")
+        assert other.reload().entry(clip).label == "high"
+        assert [s.label for s in other.queue()] == [s.label for s in labelling.queue()]
+
+
+def test_bad_clips_are_named_and_long_recordings_cut(labelling: Labelling, tmp_path: Path, write_wav: Write) -> None:
+    silent = write_wav(tmp_path / "silent.wav", np.zeros(RATE_HZ, np.float32))
+    added = labelling.add(Dataset((Clip(silent, "silent.wav", None), *(Clip(e.path, e.name, None) for e in labelling.now.entries[:2]))))
+    assert (added.ids, added.repeated, [check.clip.name for check in added.unusable]) == ((), 2, ["silent.wav"])
+
+    field = np.concatenate([tone(200, 2.0), np.zeros(2 * RATE_HZ, np.float32), tone(3000, 1.5, seed=1)])
+    added = labelling.add_recording(write_wav(tmp_path / "field.wav", field), 2.0)
+    entries = [labelling.now.entry(clip) for clip in added.ids]
+    assert [(e.recording, e.start_s, e.end_s) for e in entries] == [("field.wav", 0.0, 2.0), ("field.wav", 4.0, 5.5)]
+    assert entries[0].group == entries[1].group is not None
+    assert len(added.unusable) == 1
+    labelling.prepare()
+    assert [labelling.suggestion(e.id).label for e in entries] == ["low", "high"]
+
+
+def test_options_that_choose_themselves_are_refused(labelling: Labelling) -> None:
+    with pytest.raises(OptionError, match="fixed options"):
+        Labelling(labelling.project, labelling.studio, labelling.backbone, options=FitOptions(auto=True))
+
+
+def test_simulate_uses_folds_where_all_clips_have_one(studio: Studio, fake_backbone: FakeBackbone, class_folders: Path) -> None:
+    rows = [f"{path.relative_to(class_folders)},{path.parent.name},{i % 2}" for i, path in enumerate(sorted(class_folders.glob("*/*.wav")))]
+    (class_folders / "metadata.csv").write_text("file_name,label,fold\n" + "\n".join(rows))
+    found, left_out = simulate(studio, dataset.read(class_folders), fake_backbone, orders=["useful", "random"], start=1, budget=6, seeds=2)
+    assert (found.n_clips, left_out, found.curves[0].labels) == (12, (), (3, 4, 5, 6))
+    assert "another fold" in found.protocol
+
+
+def test_a_zipped_export_resumes_the_project(labelling: Labelling, tmp_path: Path) -> None:
+    """On a server that forgets, this file is the project."""
+    labelling.answer(labelling.queue(count=1)[0].entry.id, state="uncertain")
+    labelling.accept_above(0.6)
+    export.write_audiofolder(labelling.now.entries, tmp_path / "out")
+    archive = shutil.make_archive(str(tmp_path / "project"), "zip", tmp_path / "out")
+    clips, unusable = checked(read_clips(Path(archive), tmp_path))
+    with Project.create(tmp_path / "projects") as project:
+        project.add(clips)
+        found = [(e.sha256, e.name, e.judgement) for e in project.snapshot().entries]
+    assert found == [(e.sha256, e.name, e.judgement) for e in labelling.now.entries]
+    assert unusable == ()

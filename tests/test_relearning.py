@@ -1,0 +1,96 @@
+"""Relearning after an answer gives what a fresh fit gives, whatever the answer and the options."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from calm_core import algorithm
+from calm_core.confidence import mean_by_group
+from calm_core.errors import DataError
+from calm_core.options import FitOptions
+from calm_core.relearning import Relearner
+from calm_core.vectors import HeadVectors
+
+OPTIONS = [
+    FitOptions(),
+    FitOptions(centre=True, pooling="log", tau=0.1, trust=0.5),
+    FitOptions(scheme="brier", tau_w=0.3, top_k=3, shrinkage=1.0),
+    FitOptions(scheme="probability", centre=True),
+    FitOptions(scheme="margin"),
+]
+
+
+def vectors(rng: np.random.Generator, clips: int = 24) -> HeadVectors:
+    """Three noisy classes in turn, about a mean far from the origin; every fifth clip has three windows."""
+    clip_of_row = np.repeat(np.arange(clips), [3 if i % 5 == 0 else 1 for i in range(clips)])
+    means = rng.normal(size=(3, 2, 4, 6))
+    values = 4 + means[clip_of_row % 3] + rng.normal(size=(len(clip_of_row), 2, 4, 6))
+    return HeadVectors(values.astype(np.float32), clip_of_row)
+
+
+def expected(rows: HeadVectors, labels: list[str | None], options: FitOptions) -> tuple[algorithm.Fitted, np.ndarray]:
+    """A fresh fit on the labelled rows, and its scores (clips, C) of all."""
+    names = sorted({label for label in labels if label})
+    of_row = [labels[clip] for clip in rows.clip_of_row]
+    chosen = [i for i, label in enumerate(of_row) if label]
+    x, y = torch.from_numpy(rows.values), torch.tensor([names.index(str(of_row[i])) for i in chosen])
+    fitted = algorithm.fit(x[chosen], y, len(names), options, torch.from_numpy(rows.clip_of_row)[chosen])
+    return fitted, mean_by_group(algorithm.scores(x, fitted, options).numpy(), rows.clip_of_row)
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_every_answer_gives_what_a_fresh_fit_gives(options: FitOptions) -> None:
+    rng = np.random.default_rng(3)
+    rows = vectors(rng)
+    relearner = Relearner(rows, options)
+    labels: list[str | None] = [None] * rows.n_clips
+    for clip in range(7):
+        labels[clip] = "abc"[clip % 3]
+    relearner.relearn(labels)
+    steps = [(7, "b"), (10, "c"), (7, None), (12, "a"), (12, "b"), (13, "new"), (14, "new"), (0, "c")]
+    for clip, label in steps:
+        relearner.prepare(clip)
+        labels[clip] = label
+        found = relearner.relearn(labels)
+        fitted, scores = expected(rows, labels, options)
+        torch.testing.assert_close(found.reliability, fitted.reliability.flatten(0, 1), atol=2e-5, rtol=1e-3)
+        torch.testing.assert_close(found.weights, fitted.weights.flatten(0, 1), atol=2e-5, rtol=1e-3)
+        pool = [i for i, label in enumerate(labels) if label is None]
+        np.testing.assert_allclose(found.scores[pool], scores[pool], atol=1e-4, rtol=1e-3)
+    found = relearner.relearn([{"a": "renamed"}.get(str(label), label) for label in labels])
+    assert found.class_names == ("b", "c", "new", "renamed")
+    np.testing.assert_allclose(found.scores[pool], np.roll(scores[pool], -1, axis=1), atol=1e-4, rtol=1e-3)
+
+
+def test_left_out_scores_know_nothing_of_the_clip() -> None:
+    """A labelled clip's cosines are those of a fit without it; only the weights may have met it."""
+    rows = vectors(np.random.default_rng(4), 12)
+    options = FitOptions(trust=0.0, centre=True)  # equal weights: then a literal refit without the clip must agree entirely
+    labels: list[str | None] = ["abc"[i % 3] for i in range(12)]
+    found = Relearner(rows, options).relearn(labels)
+    for clip in range(12):
+        _, scores = expected(rows, [None if i == clip else label for i, label in enumerate(labels)], options)
+        np.testing.assert_allclose(found.scores[clip], scores[clip], atol=1e-4)
+    assert found.hits[1] == 12
+    assert found.calibrated
+
+
+def test_a_class_of_one_clip_cannot_be_asked_about_it() -> None:
+    rows = vectors(np.random.default_rng(5), 6)
+    found = Relearner(rows).relearn(["a", "b", None, "a", None, None])
+    assert np.isnan(found.scores[1]).all()
+    assert np.isfinite(found.scores[[0, 2, 3, 4, 5]]).all()
+    assert found.hits[1] == 2
+    assert not found.calibrated  # three clips calibrate nothing
+
+
+def test_what_cannot_be_learned_is_said() -> None:
+    rows = vectors(np.random.default_rng(6), 6)
+    with pytest.raises(DataError, match="at least two"):
+        Relearner(rows).relearn(["a", None, None, "a", None, None])
+    with pytest.raises(DataError, match="2 labels for 6 clips"):
+        Relearner(rows).relearn(["a", "b"])
+    with pytest.raises(DataError, match="leave-one-out"):
+        Relearner(rows, FitOptions(reliability="resubstitution"))
