@@ -135,12 +135,28 @@ class Reasons:
         said = np.sort(self.lead.ravel()[self.lead.ravel() > 0])
         return float(said[-5:].sum() / said.sum()) if len(said) else 0.0
 
+    def in_words(self, class_names: Sequence[str]) -> str:
+        """Which five heads decided, which spoke against, and what would have to change; layers and heads counted from 1."""
+        best, rival, silent = class_names[self.best], class_names[self.rival], self.to_change
+        text = f"The five heads that spoke most for ‘{best}’ against ‘{rival}’: {_named(self.strongest(5)) or 'none'}. "
+        text += f"They said {self.share_of_five:.0%} of all that was said for it. "
+        against = self.strongest(3, against=True)
+        text += f"For ‘{rival}’ spoke most: {_named(against)}. " if against else f"No head spoke for ‘{rival}’. "
+        if silent:
+            who = f"the {silent} of {self.lead.size} heads that spoke most for ‘{best}’ were" if silent > 1 else "its strongest head was"
+            text += f"‘{rival}’ would be ahead if {who} silent."
+        return text
 
-def reasons(contributions: Array, best: int | None = None) -> Reasons:
-    """Reasons from a clip's contributions (L, H, C); best: by default the class with the highest score."""
+
+def _named(heads: list[tuple[int, int, float]]) -> str:
+    return ", ".join(f"layer {layer + 1} head {head + 1} ({lead:+.2g})" for layer, head, lead in heads)
+
+
+def reasons(contributions: Array, best: int | None = None, rival: int | None = None) -> Reasons:
+    """Reasons from a clip's contributions (L, H, C); best and rival: by default the classes with the highest and next highest score."""
     scores = contributions.sum((0, 1))
     best = int(scores.argmax()) if best is None else best
-    rival = int(np.where(np.arange(len(scores)) == best, -np.inf, scores).argmax())
+    rival = int(np.where(np.arange(len(scores)) == best, -np.inf, scores).argmax()) if rival is None else rival
     return Reasons(best, rival, contributions[:, :, best] - contributions[:, :, rival])
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from . import __version__, figures
 from .errors import BundleError
-from .inspection import Reasons, class_similarity, reasons
+from .inspection import class_similarity, reasons
 from .studio import ClipPrediction, Learned
 
 MAX_MAPS = 24  # classes whose maps are drawn; all stand in the table
@@ -122,30 +122,10 @@ def _examples(answers: Sequence[ClipPrediction], names: Sequence[str]) -> Iterab
     yield "<h2>Answers</h2>" + _table(["clip", "answer", "confidence", "note"], rows)
     for row in [row for row in answers if not row.error][:MAX_REASONS]:
         why = reasons(row.contributions)
-        yield f"<h3>{_esc(row.name)}: {_esc(row.label)}</h3>" + _text(reasons_in_words(why, names))
+        yield f"<h3>{_esc(row.name)}: {_esc(row.label)}</h3>" + _text(why.in_words(names))
         yield figures.as_html(
             figures.contribution_map(why.lead, f"what each head said for ‘{names[why.best]}’ against ‘{names[why.rival]}’")
         )
-
-
-def reasons_in_words(why: Reasons, names: Sequence[str]) -> str:
-    """Which five heads decided, which spoke against, and what would have to change."""
-    best, rival = names[why.best], names[why.rival]
-
-    def listed(heads: list[tuple[int, int, float]]) -> str:
-        return ", ".join(f"layer {layer + 1} head {head + 1} ({lead:+.2g})" for layer, head, lead in heads)
-
-    text = f"Spoke most for ‘{best}’ against ‘{rival}’, the next best: {listed(why.strongest(5))}. "
-    text += f"These five said {why.share_of_five:.0%} of all that was said for it. "
-    if against := why.strongest(3, against=True):
-        text += f"For ‘{rival}’ spoke most: {listed(against)}. "
-    else:
-        text += f"No head spoke for ‘{rival}’. "
-    silent = why.to_change
-    if silent:
-        total = why.lead.size
-        text += f"It would be ‘{rival}’ if the {f'{silent} strongest of {total} heads' if silent > 1 else 'strongest head'} were silent."
-    return text
 
 
 def _settings(learned: Learned, bundle: str) -> Iterable[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from calm_core.classifier import CalmClassifier, Prediction
-from calm_core.inspection import HeadCard
+from calm_core.inspection import HeadCard, reasons
 from calm_core.studio import ClipPrediction, Learned
 
 from .words import count, esc, notice, percent
@@ -108,6 +108,13 @@ def what_if_rows(rows: Sequence[ClipPrediction], found: Sequence[Prediction]) ->
         shown = "not calibrated" if sure is None else percent(float(sure[0]))
         table.append([row.name, label if label == row.label else f"{label} (changed)", shown, row.label])
     return sorted(table, key=lambda cells: not cells[1].endswith("(changed)"))
+
+
+def why(row: ClipPrediction, class_names: Sequence[str], against: str) -> str:
+    """Why a clip got its class and not the class `against`; where that is its own class, not the next best."""
+    rival = None if against == row.label else class_names.index(against)
+    found = reasons(row.contributions, class_names.index(row.label), rival)
+    return f"<p>{esc(found.in_words(class_names))} The heads can be looked at in the tab Heads.</p>"
 
 
 def csv_link(table: pd.DataFrame, name: str) -> str:

@@ -141,6 +141,11 @@ def test_reasons_sum_to_the_lead_and_say_what_would_turn_it() -> None:
     assert found.strongest(5, against=True) == [(1, 0, pytest.approx(-0.6))]
     assert found.to_change == 1
     assert found.share_of_five == pytest.approx(1.0)
+    said = found.in_words(["dog", "owl", "rain"])
+    assert "for ‘dog’ against ‘owl’: layer 1 head 2 (+0.5), layer 2 head 3 (+0.3)." in said
+    assert "For ‘owl’ spoke most: layer 2 head 1 (-0.6)." in said
+    assert said.endswith("‘owl’ would be ahead if its strongest head was silent.")
+    assert reasons(parts, 0, 2).in_words(["dog", "owl", "rain"]).count("‘rain’") == 3
     assert reasons(parts, best=2).to_change == 0  # the rival is ahead as it is
 
 

@@ -1,7 +1,6 @@
 """The page in a real chromium, as a visitor sees it: from a ZIP to an answer with its reasons. The backbone is the fake one."""
 
 import os
-import re
 import shutil
 import threading
 import zipfile
@@ -17,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 import app
 from calm_core import confidence
 from calm_core.backbones.fake import FakeBackbone
+from calm_core.inspection import reasons
 from calm_core.studio import ClipPrediction, Learned, Studio
 from calm_ui.intake import EXAMPLE_MODEL
 
@@ -219,6 +219,8 @@ def test_from_a_zip_to_an_answer_with_its_reasons(
     expect(rows.filter(has_text="query é.wav")).to_contain_text("tone")
     expect(rows.filter(has_text="broken.wav").first).to_contain_text("no answer")
     answer = next(row for row in studio.predicted[-1] if not row.error)
+    why = reasons(answer.contributions)
+    expect(page.locator("#predict-caption")).to_contain_text(why.in_words(model.class_names))
     (shown,) = values(page, "predict-heatmap")
     np.testing.assert_allclose(shown, answer.evidence[:, :, model.class_names.index("tone")], rtol=6e-3, atol=1e-6)
 
@@ -255,7 +257,9 @@ def test_a_click_opens_a_head_whose_clips_can_be_heard_and_switched_off(
     card = bench.card(1, 4)
     expect(page.locator("#head-title")).to_contain_text(f"of ‘tone’ {card.recognised(1)}")
     page.locator("#head-votes [role=gridcell]", has_text=".wav").first.click()
-    expect(page.locator("#head-player audio")).to_have_attribute("src", re.compile(r"\.wav"))
+    sounds = "[...document.querySelectorAll('#head-player audio')].map(a => a.src).find(src => src.endsWith('.wav'))"
+    page.wait_for_function(sounds)
+    assert page.evaluate(f"fetch({sounds}).then(answer => answer.ok)")
 
     page.locator("#if-switch").click()
     on = np.ones((4, 8), dtype=bool)

@@ -64,5 +64,5 @@ def test_the_command_line_writes_reports(class_folders: Path, tmp_path: Path, ca
     assert main(["fit", str(class_folders), "-o", str(model), "--backbone", "fake", "--report", str(first)]) == 0
     assert "Beside simpler methods" in first.read_text(encoding="utf-8")
     assert main(["report", str(model), str(class_folders / "low"), "-o", str(second)]) == 0
-    assert "Spoke most for" in second.read_text(encoding="utf-8")
+    assert "heads that spoke most for" in second.read_text(encoding="utf-8")
     assert "wrote" in capsys.readouterr().out
