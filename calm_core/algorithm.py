@@ -38,6 +38,11 @@ class Frame:
     centre: Tensor
     whitener: Tensor | None = None
 
+    def head(self, layer: int, head: int) -> Frame:
+        """The frame of one head alone, as of a backbone of one layer and head."""
+        one = slice(layer, layer + 1), slice(head, head + 1)
+        return Frame(self.centre[one], None if self.whitener is None else self.whitener[one])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
