@@ -13,6 +13,7 @@ import torch
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 from transformers import WhisperFeatureExtractor
 
+from calm_core import backbones
 from calm_core.backbones import backbone_row, load_backbone, loading, offered
 from calm_core.backbones.chat import ChatBackbone
 from calm_core.backbones.omni import SoundProcessor
@@ -106,6 +107,13 @@ def test_a_model_that_does_not_fit_is_refused_before_any_download(monkeypatch: p
     monkeypatch.setattr(loading, "device_memory_gb", lambda _: 24)
     with pytest.raises(BackboneError, match="needs about 36 GB of memory on cpu, which has 24 GB"):
         load_backbone("qwen2-audio-7b", "cpu")  # float32 on a CPU: twice the 18 GB of bfloat16
+
+
+def test_what_fits_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backbones, "device_memory_gb", lambda _: 3)
+    assert [row.id for row in backbones.fitting("cpu")] == ["pocket", "whisper-small"]
+    assert [row.id for row in backbones.fitting("cuda")] == ["pocket", "whisper-small", "whisper-large-v3-turbo"]
+    monkeypatch.undo()
     assert loading.device_memory_gb("cpu") > 0
 
 
