@@ -95,8 +95,20 @@ def _load(id: str, family: str, source: str, revision: str, device: str, dtype: 
     with _one_sentence(id, source):
         processor = found.processor(source, **where)
         model_class = _model_class(id, found.model_class, source, where)
-        model = model_class.from_pretrained(
-            source, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False, use_safetensors=True, **where
+        model, read = model_class.from_pretrained(
+            source,
+            dtype=dtype,
+            attn_implementation="sdpa",
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            **where,
+        )
+    if lacking := sorted({*read["missing_keys"], *(key for key, *_ in read["mismatched_keys"])}):
+        # transformers would go on with random weights in their place.
+        raise BackboneError(
+            f"{id}: {len(lacking)} of the model's weights, {lacking[0]} first, aren't in {source} or have another shape; "
+            f"download it again, {ELSE_POCKET}"
         )
     return found.adapter(id, revision, model, processor, device)
 
