@@ -17,6 +17,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 
 import gradio as gr
 
+from calm_core import figures
 from calm_core.backbones import DEFAULT_BACKBONE
 from calm_core.classifier import CalmClassifier
 from calm_core.studio import Learned, Studio
@@ -76,7 +77,7 @@ def launch(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
         css=CSS,
         max_file_size="500mb",
         state_session_capacity=VISITORS_REMEMBERED,
-        allowed_paths=[str(EXAMPLES)],
+        allowed_paths=[str(EXAMPLES), str(figures.SCRIPT)],
         run_history=False,
         footer_links=["settings"],
         ssr_mode=False,

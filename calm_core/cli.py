@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
-from . import __version__, dataset, export, labelling
+from . import __version__, dataset, export, labelling, report
 from .active import DEFAULT_ORDER, ORDERS
 from .backbones import DEFAULT_BACKBONE, HUB_PREFIX, backbone_row, offered
 from .classifier import CalmClassifier
@@ -25,7 +25,7 @@ from .doctor import examine
 from .errors import BackboneError, BundleError, CalmError, DataError, OptionError
 from .library import Entry, Judgement, Project, Snapshot
 from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme, listed_prompt
-from .studio import ClipPrediction, Doubt, Studio, Workspace
+from .studio import ClipPrediction, Doubt, Learned, Studio, Workspace
 from .trust import TrustResult
 from .vectors import calm_home
 
@@ -73,8 +73,9 @@ def build_parser() -> argparse.ArgumentParser:
     method.add_argument("--top-k", type=int, help="heads kept per class (default all)")
     method.add_argument("--pooling", choices=get_args(Pooling), default=default.pooling, help="sum votes or their logarithms")
     method.add_argument("--centre", action="store_true", help="subtract the mean of the support vectors first")
+    method.add_argument("--whiten", type=float, help="divide out how clips vary within a class, shrunk by this share (default: don't)")
     method.add_argument("--trust", type=float, default=default.trust, help="0 equal weights to 1 learned ones (default %(default)s)")
-    method.add_argument("--auto", action="store_true", help="choose tau, tau-w, pooling, centre and trust on the support clips alone")
+    method.add_argument("--auto", action="store_true", help="choose all but shrinkage and reliability on the support clips alone")
     method.add_argument(
         "--shrinkage", type=float, default=default.shrinkage, help="alpha; pulls reliability to its mean (default %(default)s)"
     )
@@ -88,12 +89,19 @@ def build_parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", parents=[common, method], help="learn a classifier from a folder, ZIP or CSV of labelled clips")
     fit.add_argument("data", type=Path, metavar="DIR", help="class folders, a .zip of them, or a .csv with file_name,label")
     fit.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where to save it, for example owls.safetensors")
+    fit.add_argument("--report", type=Path, metavar="FILE", help="also write a report, one HTML file that opens without a network")
     fit.set_defaults(run=_fit)
 
     predict = commands.add_parser("predict", parents=[common], help="ask a saved classifier about clips")
     predict.add_argument("model", type=Path, metavar="FILE", help="a saved classifier")
     predict.add_argument("clips", type=Path, nargs="+", metavar="CLIP", help="audio files or folders")
     predict.set_defaults(run=_predict)
+
+    told = commands.add_parser("report", parents=[common], help="write a saved classifier's report: one HTML file, no network needed")
+    told.add_argument("model", type=Path, metavar="FILE", help="a saved classifier")
+    told.add_argument("clips", type=Path, nargs="*", metavar="CLIP", help="audio files or folders whose answers and reasons to include")
+    told.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where to write it, for example owls.html")
+    told.set_defaults(run=_report)
 
     evaluate = commands.add_parser("evaluate", parents=[common, method], help="measure CALM and the other methods on a labelled data set")
     evaluate.add_argument("data", type=Path, metavar="DIR", help="class folders, a .zip of them, or a .csv with file_name,label")
@@ -156,11 +164,13 @@ def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
             studio.backbone(arguments.backbone or DEFAULT_BACKBONE, arguments.device),
             options=options,
             extract_options=_extract_options(arguments, list(workspace.class_counts)),
-            ladder=False,
+            ladder=arguments.report is not None,
             progress=_progress,
         )
     model = learned.model
     model.save(output)
+    if arguments.report is not None:
+        report.write(arguments.report, learned, bundle=output.name)
     doubts = [_doubt_in_words(doubt) for doubt in learned.doubts]
     for note in (*model.warnings, *learned.advice, *doubts):
         print(f"note: {note}", file=sys.stderr)
@@ -190,17 +200,8 @@ def _doubt_in_words(doubt: Doubt) -> str:
 
 
 def _predict(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    studio = Studio()
     model = CalmClassifier.load(arguments.model)
-    own = model.origin.backbone if model.origin else DEFAULT_BACKBONE
-    if arguments.backbone not in (None, own):  # said before a large backbone is loaded
-        raise BundleError(
-            f"{arguments.model.name} was learned with the backbone {own!r}, not {arguments.backbone!r}; leave --backbone out."
-        )
-    clips = dataset.read_unlabelled(arguments.clips)
-    _report_left_out((), clips.ignored)
-    backbone = studio.backbone(arguments.backbone or own, arguments.device)
-    found = studio.predict(model, clips.clips, backbone, prompt=arguments.prompt, progress=_progress)
+    found = _answers(arguments, model)
     rows, lines = [], []
     for p in found:
         row: dict[str, Any] = {"file": str(p.path), "label": p.label or None, "confidence": p.confidence, "error": p.error or None}
@@ -223,6 +224,27 @@ def _predict(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
 def _set_in_words(p: ClipPrediction) -> list[str]:
     """A column with the classes that can't be ruled out; none where no clip gets one, which a note says once."""
     return [] if p.prediction_set is None else [f"{100 * COVERAGE:.0f} %: {', '.join(p.prediction_set) or 'none of these'}"]
+
+
+def _answers(arguments: argparse.Namespace, model: CalmClassifier) -> tuple[ClipPrediction, ...]:
+    """What a saved classifier says of the clips that were named."""
+    studio = Studio()
+    own = model.origin.backbone if model.origin else DEFAULT_BACKBONE
+    if arguments.backbone not in (None, own):  # said before a large backbone is loaded
+        raise BundleError(
+            f"{arguments.model.name} was learned with the backbone {own!r}, not {arguments.backbone!r}; leave --backbone out."
+        )
+    clips = dataset.read_unlabelled(arguments.clips)
+    _report_left_out((), clips.ignored)
+    backbone = studio.backbone(arguments.backbone or own, arguments.device)
+    return studio.predict(model, clips.clips, backbone, prompt=arguments.prompt, progress=_progress)
+
+
+def _report(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    model = CalmClassifier.load(arguments.model)
+    answers = _answers(arguments, model) if arguments.clips else ()
+    report.write(arguments.output, Learned(model), answers, bundle=arguments.model.name)
+    return {"model": str(arguments.model), "report": str(arguments.output)}, f"wrote {arguments.output}"
 
 
 def _evaluate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:

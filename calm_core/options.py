@@ -59,8 +59,10 @@ class FitOptions:
     shrinkage: alpha >= 0, pulls a class's reliability towards its mean over heads, the more the fewer clips it has.
     pooling: how heads' posteriors become a score: "linear" (paper) sums w p, "log" sums w log p (a product of experts).
     centre: subtract the mean of all support vectors from every vector first, head by head.
+    whiten: None (paper), or 0 < whiten <= 1: first bring vectors to unit length, centre them, and divide out how they vary within the
+    classes (pooled covariance of each head, shrunk by this share towards the same in all directions; 1 divides nothing out).
     trust: 1 (paper) votes with the learned weights, 0 with equal ones, between with their mixture.
-    auto: choose tau, tau_w, pooling, centre and trust by leave-one-out likelihood on the support clips (`selection.choose`);
+    auto: choose all but shrinkage and source of reliability by leave-one-out likelihood on the support clips (`selection.choose`);
     a fitted model's options hold what was chosen.
     """
 
@@ -72,6 +74,7 @@ class FitOptions:
     shrinkage: float = 0.0
     pooling: Pooling = "linear"
     centre: bool = False
+    whiten: float | None = None
     trust: float = 1.0
     auto: bool = False
 
@@ -85,6 +88,8 @@ class FitOptions:
             raise OptionError(f"shrinkage is {self.shrinkage}; it must be a finite number, 0 or above.")
         if self.top_k is not None and self.top_k < 1:
             raise OptionError(f"top_k is {self.top_k}; it must be at least 1, or None to keep every head.")
+        if self.whiten is not None and not 0 < self.whiten <= 1:
+            raise OptionError(f"whiten is {self.whiten}; it must be above 0 and at most 1, for example 0.1, or None to leave it out.")
         if not 0 <= self.trust <= 1:
             raise OptionError(f"trust is {self.trust}; it must be between 0 (equal weights) and 1 (learned weights).")
         _require_choice("pooling", self.pooling, get_args(Pooling))
@@ -93,8 +98,8 @@ class FitOptions:
 
     @property
     def paper(self) -> Self:
-        """The same with what the paper fixes: linear pooling, no centring, learned weights; nothing chosen."""
-        return replace(self, auto=False, pooling="linear", centre=False, trust=1.0)
+        """The same with what the paper fixes: linear pooling, neither centring nor whitening, learned weights; nothing chosen."""
+        return replace(self, auto=False, pooling="linear", centre=False, whiten=None, trust=1.0)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

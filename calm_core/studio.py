@@ -26,6 +26,7 @@ from .dataset import Clip, ClipCheck, Dataset, advice, preflight
 from .errors import BundleError, Cancelled, DataError
 from .evaluation import Evaluation, LadderFeatures, MethodResult
 from .extraction import Cancel, ClipSource, Progress, extract, origin_of
+from .inspection import Workbench
 from .options import ExtractOptions, FitOptions
 from .vectors import HeadVectors, VectorStore
 
@@ -97,13 +98,15 @@ class Doubt:
 class Learned:
     """What learning gave: the classifier, the ladder on the same clips, and the clips it was learned from.
 
-    ladder is empty for a classifier that was loaded from a file: it travels without the support vectors.
+    bench answers what one head knows and what if heads were off. It is None, and the ladder empty, for a classifier that was
+    loaded from a file: it travels without the support vectors.
     """
 
     model: CalmClassifier
     ladder: tuple[MethodResult, ...] = ()
     clips: tuple[Clip, ...] = ()
     seconds: float = 0.0
+    bench: Workbench | None = None
 
     @property
     def accuracy(self) -> Proportion:
@@ -266,7 +269,7 @@ class Studio:
         if ladder:
             features = self._ladder_features(clips, heads, backbone, extract_options, cancelled)
             rungs = evaluation.held_out_ladder(features, workspace.labels, options, progress=progress, cancelled=cancelled)
-        return Learned(model, rungs, clips, time.monotonic() - start)
+        return Learned(model, rungs, clips, time.monotonic() - start, Workbench(model, heads, workspace.labels))
 
     def predict(
         self,

@@ -16,7 +16,7 @@ from calm_core.dataset import Clip, Dataset
 from calm_core.errors import BundleError, DataError
 from calm_core.studio import Workspace
 
-from . import intake, words
+from . import head_words, intake, words
 from .jobs import Cancel, Progress
 from .learn import LearnTab
 from .messages import told
@@ -196,7 +196,8 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
         title = f"what each head said for or against ‘{label}’"
         best = figures.reliability_table(row.evidence, row.evidence, names, top=TOP_HEADS)
         figure = figures.contribution_map(row.evidence[:, :, names.index(label)], title)
-        return [gr.update(value=figure, visible=True), words.vote_caption(best[best["class"] == label], label)]
+        why = head_words.why(row, names, label)
+        return [gr.update(value=figure, visible=True), words.vote_caption(best[best["class"] == label], label) + why]
 
     def select(event: gr.SelectData) -> int:
         return int(event.row_value[0]) - 1

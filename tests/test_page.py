@@ -1,5 +1,6 @@
 """The page in a real chromium, as a visitor sees it: from a ZIP to an answer with its reasons. The backbone is the fake one."""
 
+import os
 import shutil
 import threading
 import zipfile
@@ -13,7 +14,9 @@ import soundfile as sf
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import app
+from calm_core import confidence
 from calm_core.backbones.fake import FakeBackbone
+from calm_core.inspection import reasons
 from calm_core.studio import ClipPrediction, Learned, Studio
 from calm_ui.intake import EXAMPLE_MODEL
 
@@ -26,7 +29,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"the page is tested in chromium, and there is none at {CHROMIUM}"),
 ]
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=float(os.environ.get("CALM_PAGE_TIMEOUT_MS", 20_000)))  # longer on a machine that is busy
 
 
 class SlowFake(FakeBackbone):
@@ -210,12 +213,14 @@ def test_from_a_zip_to_an_answer_with_its_reasons(
     expect(page.locator("#predict-files")).to_contain_text("broken")
     page.locator("#predict-button").click()
     expect(page.locator("#predict-sentence")).to_contain_text("‘tone’ with")
-    expect(page.locator("#predict-sentence")).to_contain_text("Only ‘tone’ fits (90 % sure).")
+    expect(page.locator("#predict-sentence")).to_contain_text("Of your classes only ‘tone’ fits.")
     expect(page.locator("#predict-about")).to_contain_text("None of these")
     rows = page.locator("#predict-table [role=row]")
     expect(rows.filter(has_text="query é.wav")).to_contain_text("tone")
     expect(rows.filter(has_text="broken.wav").first).to_contain_text("no answer")
     answer = next(row for row in studio.predicted[-1] if not row.error)
+    why = reasons(answer.contributions)
+    expect(page.locator("#predict-caption")).to_contain_text(why.in_words(model.class_names))
     (shown,) = values(page, "predict-heatmap")
     np.testing.assert_allclose(shown, answer.evidence[:, :, model.class_names.index("tone")], rtol=6e-3, atol=1e-6)
 
@@ -226,6 +231,43 @@ def test_from_a_zip_to_an_answer_with_its_reasons(
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, f"the tab {name} scrolls sideways on a phone"
     assert hosts <= {urlsplit(url).netloc, "here"}
     assert faults == []
+
+
+def click_cell(page: Page, panel: int, layer: int, head: int, shape: tuple[int, int] = (4, 8)) -> None:
+    """Clicks the middle of a cell, counted from 1, of one of the reliability maps."""
+    page.wait_for_function("document.querySelector('#heads-maps .js-plotly-plot .nsewdrag')")
+    area = page.locator("#heads-maps .nsewdrag").nth(panel)
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * (head - 0.5) / shape[1], box["y"] + box["height"] * (1 - (layer - 0.5) / shape[0]))
+
+
+def test_a_click_opens_a_head_whose_clips_can_be_heard_and_switched_off(
+    page: Page, served: tuple[str, WatchedStudio], archive: Path
+) -> None:
+    add_zip(page, archive)
+    learn(page)
+    tab(page, "Heads")
+    bench = served[1].learned[-1].bench
+    assert bench is not None
+    click_cell(page, 1, 2, 5)
+    expect(page.locator("#head-title")).to_contain_text("Layer 2, head 5")
+    expect(page.locator("#head-class input")).to_have_value("tone")
+    card = bench.card(1, 4)
+    expect(page.locator("#head-title")).to_contain_text(f"of ‘tone’ {card.recognised(1)}")
+    page.locator("#head-votes [role=gridcell]", has_text=".wav").first.click()
+    sounds = "[...document.querySelectorAll('#head-player audio')].map(a => a.src).find(src => src.endsWith('.wav'))"
+    page.wait_for_function(sounds)
+    assert page.evaluate(f"fetch({sounds}).then(answer => answer.ok)")
+
+    page.locator("#if-switch").click()
+    on = np.ones((4, 8), dtype=bool)
+    on[1, 4] = False
+    expect(page.locator("#if-result")).to_contain_text("with 31 of 32 heads")
+    expect(page.locator("#if-result")).to_contain_text(f"accuracy {confidence.accuracy(bench.with_heads(on).held_out)}")
+    page.locator("#if-reset").click()
+    expect(page.locator("#if-heads")).not_to_contain_text("layer 2")
 
 
 def test_a_correction_learns_again_and_answers_again(page: Page, archive: Path, query: Path) -> None:
