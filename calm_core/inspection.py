@@ -160,6 +160,17 @@ def reasons(contributions: Array, best: int | None = None, rival: int | None = N
     return Reasons(best, rival, contributions[:, :, best] - contributions[:, :, rival])
 
 
+def listening(attention: Array, weights: Array) -> Array:
+    """Where the heads that count for a class looked: shares (T,) of the audio tokens, which sum to 1.
+
+    attention (L, H, T): from the last prompt token over the audio tokens; weights (L, H): of the class. A head that looks at words
+    instead says little about the sound and so counts for little. Equal shares where nobody looked at the sound at all.
+    """
+    share = np.einsum("lht,lh->t", attention, weights, dtype=np.float64)
+    total = share.sum()
+    return (share / total if total > 0 else np.full(len(share), 1 / len(share))).astype(np.float32)
+
+
 def layer_profile(reliability: Array) -> tuple[Array, Array, Array]:
     """Mean reliability (L,) of the heads of each layer, from (L, H), and its 95 % t interval, (L,) and (L,), over these heads."""
     L, H = reliability.shape

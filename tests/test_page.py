@@ -29,7 +29,8 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"the page is tested in chromium, and there is none at {CHROMIUM}"),
 ]
-expect.set_options(timeout=float(os.environ.get("CALM_PAGE_TIMEOUT_MS", 20_000)))  # longer on a machine that is busy
+TIMEOUT_MS = float(os.environ.get("CALM_PAGE_TIMEOUT_MS", 20_000))  # longer on a machine that is busy
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 class SlowFake(FakeBackbone):
@@ -137,6 +138,7 @@ def page(browser: Browser, served: tuple[str, WatchedStudio]) -> Iterator[Page]:
 
 
 def opened(page: Page, url: str) -> Page:
+    page.set_default_timeout(TIMEOUT_MS)
     page.goto(url)
     expect(page.locator("#clips-folder .invite")).to_be_visible()
     expect(page.locator("#status-line")).to_contain_text("Computing time used")
@@ -256,10 +258,8 @@ def test_a_click_opens_a_head_whose_clips_can_be_heard_and_switched_off(
     expect(page.locator("#head-class input")).to_have_value("tone")
     card = bench.card(1, 4)
     expect(page.locator("#head-title")).to_contain_text(f"of ‘tone’ {card.recognised(1)}")
-    page.locator("#head-votes [role=gridcell]", has_text=".wav").first.click()
-    sounds = "[...document.querySelectorAll('#head-player audio')].map(a => a.src).find(src => src.endsWith('.wav'))"
-    page.wait_for_function(sounds)
-    assert page.evaluate(f"fetch({sounds}).then(answer => answer.ok)")
+    with page.expect_response(lambda answer: answer.url.endswith(".wav") and answer.ok):
+        page.locator("#head-votes [role=row][data-index='0'] [role=gridcell]").nth(1).click()
 
     page.locator("#if-switch").click()
     on = np.ones((4, 8), dtype=bool)

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 
 from ..errors import BackboneError
+from .attending import Attending
 from .base import Answering, Backbone, HeadShape
 from .fake import FakeBackbone
 
@@ -112,6 +113,7 @@ __all__ = [
     "BACKBONES",
     "DEFAULT_BACKBONE",
     "Answering",
+    "Attending",
     "Backbone",
     "BackboneRow",
     "HeadShape",

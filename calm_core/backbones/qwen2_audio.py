@@ -17,6 +17,7 @@ from transformers.utils.logging import disable_progress_bar
 from ..errors import BackboneError
 from ..hooks import capture_heads
 from .answering import MAX_ANSWER_TOKENS, Reading, generate, mean_log_likelihoods
+from .attending import attention_modules, last_token_attention
 from .base import check_answers, find_projections, one_out_of_memory
 
 Array = NDArray[np.float32]
@@ -75,6 +76,23 @@ class Qwen2AudioBackbone:
             # real token, and attention keeps its fast causal path.
             self.model.model(**inputs, attention_mask=None, use_cache=False)
         return capture.vectors().numpy()
+
+    @property
+    def audio_token_s(self) -> float:
+        """See Attending: the encoder halves the frames of the log-mel spectrogram twice."""
+        return 4 * self.processor.feature_extractor.hop_length / self.sample_rate_hz
+
+    @torch.inference_mode()
+    def attention(self, waveforms: Sequence[Array], prompt: str) -> list[Array]:
+        """See Attending.attention."""
+        modules = attention_modules(self.model.get_decoder(), self._projections)
+        inputs = self._inputs(waveforms, prompt)
+        last = inputs.pop("attention_mask").sum(1) - 1
+        with self._alone, one_out_of_memory(), last_token_attention(modules, last) as layers:
+            self.model.model(**inputs, attention_mask=None, use_cache=False)
+        is_audio = inputs["input_ids"] == self.model.config.audio_token_id
+        weights = torch.stack(layers, dim=1)  # (batch, L, H, tokens)
+        return [rows[..., audio].cpu().numpy() for rows, audio in zip(weights, is_audio, strict=True)]
 
     def answer(self, waveforms: Sequence[Array], prompt: str) -> list[str]:
         """See Answering.answer."""

@@ -19,7 +19,7 @@ from .inside import (
     sorted_reliability,
 )
 from .results import MAX_BARS, class_accuracy, confidence_bars, confusion_matrix, ladder_chart
-from .sounds import MAX_FRAMES, spectrogram
+from .sounds import MAX_FRAMES, listening_map, spectrogram
 
 __all__ = [
     "ACCENT",
@@ -41,6 +41,7 @@ __all__ = [
     "head_reliability",
     "ladder_chart",
     "layer_profile",
+    "listening_map",
     "reliability_maps",
     "reliability_table",
     "sorted_reliability",

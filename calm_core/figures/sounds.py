@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
-from .base import COLOUR_BAR_PX, SPECTRAL, add_colour_axis, empty, framed_axis, new_figure
+from .base import ACCENT, COLOUR_BAR_PX, INK, SPECTRAL, add_colour_axis, empty, framed_axis, new_figure
 from .text import as_array, compact, json_ready, require
 
 MAX_FRAMES = 400
@@ -57,4 +57,39 @@ def spectrogram(mel_db: ArrayLike | None, seconds: float, frequencies_hz: ArrayL
     ticks = [f"{tick // 1000} kHz" if tick >= 1000 else f"{tick} Hz" for tick in nearest.values()]
     figure.update_yaxes(framed_axis(None), type="category", range=[-0.5, len(bands) - 0.5])
     figure.update_yaxes(tickvals=[bands[b] for b in nearest], ticktext=ticks)
+    return figure
+
+
+def listening_map(
+    mel_db: ArrayLike | None, seconds: float, frequencies_hz: ArrayLike | None, begins_s: ArrayLike, share: ArrayLike, even: float
+) -> go.Figure:
+    """The `spectrogram`, and above it on the same time axis where the heads looked: share (T,) of their attention from begins_s (T,) on.
+
+    even: the share that each stretch would have if they looked everywhere alike, a dashed line.
+    """
+    figure = spectrogram(mel_db, seconds, frequencies_hz)
+    if not figure.data:
+        return figure
+    times, shares = as_array(begins_s), as_array(share)
+    require(times.shape == shares.shape, f"begins_s has shape {times.shape} and share {shares.shape}; give one share per begin.")
+    figure.add_trace(
+        go.Scatter(
+            x=compact(np.append(times, seconds), 5),
+            y=compact(np.append(shares, shares[-1]), 3),
+            mode="lines",
+            line={"color": ACCENT, "width": 1.5, "shape": "hv"},
+            fill="tozeroy",
+            yaxis="y2",
+            hovertemplate="From %{x:.2f} s on<br>it has %{y:.1%} of the attention.<extra></extra>",
+        )
+    )
+    figure.add_shape(type="line", x0=0, x1=seconds, y0=even, y1=even, yref="y2", line={"color": INK, "dash": "dash", "width": 1.5})
+    extra_px = 90
+    height = figure.layout.height + extra_px
+    inner = height - figure.layout.margin.t - figure.layout.margin.b
+    figure.update_layout(
+        height=height,
+        yaxis={"domain": [0, 1 - (extra_px + 6) / inner]},
+        yaxis2={**framed_axis("looked here"), "domain": [1 - (extra_px - 12) / inner, 1], "showticklabels": False, "rangemode": "tozero"},
+    )
     return figure
