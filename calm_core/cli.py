@@ -17,12 +17,12 @@ from typing import Any, get_args
 
 from . import __version__, dataset, export, labelling, report
 from .active import DEFAULT_ORDER, ORDERS
-from .backbones import BACKBONES, DEFAULT_BACKBONE, offered
+from .backbones import DEFAULT_BACKBONE, HUB_PREFIX, backbone_row, offered
 from .classifier import CalmClassifier
 from .confidence import COVERAGE, Proportion
 from .dataset import ClipCheck
 from .doctor import examine
-from .errors import BundleError, CalmError, DataError
+from .errors import BackboneError, BundleError, CalmError, DataError
 from .library import Entry, Judgement, Project, Snapshot
 from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme
 from .studio import ClipPrediction, Doubt, Learned, Studio, Workspace
@@ -48,7 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--backbone", choices=[row.id for row in BACKBONES], metavar="ID", help=f"default {DEFAULT_BACKBONE}; see 'backbones'"
+        "--backbone",
+        type=_backbone_id,
+        metavar="ID",
+        help=f"default {DEFAULT_BACKBONE}; see 'backbones'; {HUB_PREFIX}OWNER/NAME takes another audio-language model of the hub",
     )
     common.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
     common.add_argument("--prompt", help=f"the question asked about every clip; default {NEUTRAL_PROMPT!r}")
@@ -67,8 +70,9 @@ def build_parser() -> argparse.ArgumentParser:
     method.add_argument("--top-k", type=int, help="heads kept per class (default all)")
     method.add_argument("--pooling", choices=get_args(Pooling), default=default.pooling, help="sum votes or their logarithms")
     method.add_argument("--centre", action="store_true", help="subtract the mean of the support vectors first")
+    method.add_argument("--whiten", type=float, help="divide out how clips vary within a class, shrunk by this share (default: don't)")
     method.add_argument("--trust", type=float, default=default.trust, help="0 equal weights to 1 learned ones (default %(default)s)")
-    method.add_argument("--auto", action="store_true", help="choose tau, tau-w, pooling, centre and trust on the support clips alone")
+    method.add_argument("--auto", action="store_true", help="choose all but shrinkage and reliability on the support clips alone")
     method.add_argument(
         "--shrinkage", type=float, default=default.shrinkage, help="alpha; pulls reliability to its mean (default %(default)s)"
     )
@@ -388,7 +392,8 @@ def _backbones(_: argparse.Namespace) -> tuple[dict[str, Any], str]:
     for row in rows:
         del row["hidden"]
     lines = [
-        f"{row.id:<26}{row.heads:>8} heads  {row.memory_gb:>5} GB  {row.window_s:>3} s  {row.licence:<12}{row.title}" for row in offered()
+        f"{row.id:<26}{row.heads:>8} heads  {row.memory_gb:>5} GB  {row.window_s:>3} s  {row.licence:<22}{row.hears:<12}{row.title}"
+        for row in offered()
     ]
     return {"backbones": rows, "default": DEFAULT_BACKBONE}, "\n".join(lines)
 
@@ -400,6 +405,13 @@ def _doctor(_: argparse.Namespace) -> tuple[dict[str, Any], str]:
         for f in findings
     ]
     return {"ok": all(f.ok for f in findings if f.needed), "findings": [asdict(f) for f in findings]}, "\n".join(lines)
+
+
+def _backbone_id(text: str) -> str:
+    try:
+        return backbone_row(text).id
+    except BackboneError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _fit_options(arguments: argparse.Namespace) -> FitOptions:

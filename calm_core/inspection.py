@@ -246,7 +246,9 @@ class Workbench:
             raise DataError(f"there is no head {head + 1} in layer {layer + 1}; the backbone has {L} layers of {H} heads.")
         options, C = self.model.options, len(self.model.class_names)
         x = self._x[:, layer : layer + 1, head : head + 1]
-        ((_, sims),) = algorithm.leave_one_out_similarities(x, self._y, C, self._groups, centre=options.centre)
+        ((_, sims),) = algorithm.leave_one_out_similarities(
+            x, self._y, C, self._groups, centre=options.centre, whitened=self.model.frame.head(layer, head)
+        )
         p = algorithm.posteriors(sims, options.tau)
         able = ~torch.isneginf(sims[0, torch.arange(len(self._y)), self._y])
         values = algorithm.reliability_values(p, self._y, options.scheme)[0]
@@ -311,12 +313,12 @@ class Workbench:
 
         It votes, and was tested on its support clips, exactly as one refitted on the vectors of these heads alone. Its `chance` is
         unknown where tau or scheme is another one. Raises DataError where no head is on, or where the options ask for other
-        centring or judges, which need another fit.
+        centring, whitening or judges, which need another fit.
         """
         mine = self.model.options
         options = replace(options or mine, auto=False)
-        if (options.centre, options.reliability) != (mine.centre, mine.reliability):
-            raise DataError("centring and the source of reliability can't be changed on a fitted model; learn again with them.")
+        if (options.centre, options.whiten, options.reliability) != (mine.centre, mine.whiten, mine.reliability):
+            raise DataError("centring, whitening and the source of reliability can't be changed on a fitted model; learn again with them.")
         chosen = np.ones(self._shape, dtype=bool) if on is None else np.asarray(on, dtype=bool)
         if chosen.shape != self._shape:
             raise DataError(f"on has the shape {chosen.shape}; needed is one answer for each of {self._shape} heads.")
@@ -418,18 +420,19 @@ class Workbench:
     def _listen(self, rows: Tensor, asked: Tensor, keep: bool) -> _Refit:
         present, compact = np.unique(self._y[rows].numpy(), return_inverse=True)
         labels, C = torch.from_numpy(compact), len(present)
-        centre = algorithm.support_centre(self._x[rows], self.model.options)
-        mu = algorithm.class_centroids(self._x[rows], labels, C, centre)
-        heard = _joined(algorithm.similarities(self._x[asked], mu, centre)) if len(asked) else torch.zeros(len(mu[0].flatten(0, 1)), 0, C)
+        frame = algorithm.support_frame(self._x[rows], labels, C, self.model.options)
+        mu = algorithm.class_centroids(self._x[rows], labels, C, frame)
+        heard = _joined(algorithm.similarities(self._x[asked], mu, frame)) if len(asked) else torch.zeros(len(mu[0].flatten(0, 1)), 0, C)
         return _Refit(rows, present, labels, self._judges(rows, labels, C) if keep else None, heard)
 
     def _judges(self, rows: Tensor, labels: Tensor, n_classes: int) -> Tensor:
         """Similarities (heads, rows, C') by which the clips judge the heads, as in `algorithm.fit`."""
         x, options = self._x[rows], self.model.options
+        frame = algorithm.support_frame(x, labels, n_classes, options)
         if options.reliability == "resubstitution":
-            centre = algorithm.support_centre(x, options)
-            return _joined(algorithm.similarities(x, algorithm.class_centroids(x, labels, n_classes, centre), centre))
-        return _joined(algorithm.leave_one_out_similarities(x, labels, n_classes, self._groups[rows], centre=options.centre))
+            return _joined(algorithm.similarities(x, algorithm.class_centroids(x, labels, n_classes, frame), frame))
+        groups = self._groups[rows]
+        return _joined(algorithm.leave_one_out_similarities(x, labels, n_classes, groups, centre=options.centre, whitened=frame))
 
 
 def _joined(found: Iterator[tuple[slice, Tensor]]) -> Tensor:

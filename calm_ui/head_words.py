@@ -114,7 +114,7 @@ def why(row: ClipPrediction, class_names: Sequence[str], against: str) -> str:
     """Why a clip got its class and not the class `against`; where that is its own class, not the next best."""
     rival = None if against == row.label else class_names.index(against)
     found = reasons(row.contributions, class_names.index(row.label), rival)
-    return f"<p>{esc(found.in_words(class_names))} The heads can be looked at in the tab Heads.</p>"
+    return f'<p class="calm-caption">{esc(found.in_words(class_names))} The heads can be looked at in the tab Heads.</p>'
 
 
 def listened(found: Listening, label: str) -> str:

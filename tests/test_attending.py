@@ -12,7 +12,7 @@ import torch
 from calm_core.backbones import Backbone, load_backbone
 from calm_core.backbones.attending import Attending
 from calm_core.backbones.fake import FakeBackbone
-from calm_core.backbones.qwen2_audio import Qwen2AudioBackbone
+from calm_core.backbones.trimmed import Qwen2AudioBackbone
 from calm_core.dataset import Clip, Dataset
 from calm_core.errors import BackboneError, DataError
 from calm_core.inspection import listening
@@ -36,12 +36,13 @@ def noise(seconds: float, seed: int = 0) -> np.ndarray:
 def test_it_is_the_models_own_attention(tiny: Qwen2AudioBackbone) -> None:
     wave = noise(1.0)
     (found,) = tiny.attention([wave], PROMPT)
-    inputs = tiny._inputs([wave], PROMPT)
+    clip = tiny._prepare(wave, PROMPT)
     tiny.model.set_attn_implementation("eager")
     with torch.inference_mode():
-        own = tiny.model.model(**inputs, use_cache=False, output_attentions=True).attentions
+        embeddings, _ = tiny._embed([clip])
+        own = tiny._decoder(inputs_embeds=embeddings, use_cache=False, output_attentions=True).attentions
     tiny.model.set_attn_implementation("sdpa")
-    audio = (inputs["input_ids"][0] == tiny.model.config.audio_token_id).numpy()
+    audio = (clip.ids == tiny._audio_token).numpy()
     assert found.shape == (3, 4, audio.sum()) == (3, 4, 25)
     np.testing.assert_allclose(found, torch.stack(own)[:, 0, :, -1].numpy()[..., audio], atol=1e-5)
     assert tiny.audio_token_s == pytest.approx(0.04)

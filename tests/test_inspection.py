@@ -39,6 +39,7 @@ def odd_case(options: FitOptions) -> tuple[HeadVectors, CalmClassifier, Workbenc
     "options",
     [
         FitOptions(),
+        FitOptions(whiten=0.2),
         FitOptions(shrinkage=2.0, top_k=5, centre=True, pooling="log"),
         FitOptions(scheme="brier", reliability="resubstitution", trust=0.5),
     ],

@@ -41,9 +41,9 @@ class SlowFake(FakeBackbone):
         self.gate = threading.Event()
         self.gate.set()
 
-    def extract(self, waveforms, prompt):
+    def extract(self, waveforms, prompt, layers=None):
         assert self.gate.wait(30)
-        return super().extract(waveforms, prompt)
+        return super().extract(waveforms, prompt, layers)
 
 
 class WatchedStudio(Studio):
@@ -215,7 +215,7 @@ def test_from_a_zip_to_an_answer_with_its_reasons(
     expect(page.locator("#predict-files")).to_contain_text("broken")
     page.locator("#predict-button").click()
     expect(page.locator("#predict-sentence")).to_contain_text("‘tone’ with")
-    expect(page.locator("#predict-sentence")).to_contain_text("Only ‘tone’ fits (90 % sure).")
+    expect(page.locator("#predict-sentence")).to_contain_text("Of your classes only ‘tone’ fits.")
     expect(page.locator("#predict-about")).to_contain_text("None of these")
     rows = page.locator("#predict-table [role=row]")
     expect(rows.filter(has_text="query é.wav")).to_contain_text("tone")
