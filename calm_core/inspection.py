@@ -178,7 +178,8 @@ def layer_profile(reliability: Array) -> tuple[Array, Array, Array]:
     if H < 2:
         return mean, np.full(L, np.nan, np.float32), np.full(L, np.nan, np.float32)
     reach = t.ppf(INTERVAL[1], H - 1) * reliability.std(1, ddof=1) / np.sqrt(H)
-    return mean, (mean - reach).astype(np.float32), (mean + reach).astype(np.float32)
+    least = min(0.0, float(reliability.min()))  # of the scale; a mean can't lie beyond its ends
+    return mean, np.clip(mean - reach, least, 1.0).astype(np.float32), np.clip(mean + reach, least, 1.0).astype(np.float32)
 
 
 def class_similarity(weights: Array) -> tuple[Array, Index]:

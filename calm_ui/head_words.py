@@ -22,7 +22,7 @@ NO_CLIPS = (
     "learn from them to look inside."
 )
 COMPARE_CAPTION = (
-    "Left: the heads that tell the first class better (orange) or the second (purple). A click opens the head below. Classes that rest on "
+    "Left: the heads that tell the first class better (orange) or the second (purple). A click opens the head above. Classes that rest on "
     "the same heads stand together in the square picture: 1 means the very same heads, 0 nothing in common, below 0 opposites."
 )
 PROFILE_CAPTION = (

@@ -19,7 +19,7 @@ from .inside import (
     sorted_reliability,
 )
 from .results import MAX_BARS, class_accuracy, confidence_bars, confusion_matrix, ladder_chart
-from .sounds import MAX_FRAMES, listening_map, spectrogram
+from .sounds import MAX_FRAMES, class_curves, listening_map, spectrogram
 
 __all__ = [
     "ACCENT",
@@ -31,6 +31,7 @@ __all__ = [
     "as_html",
     "calibration_chart",
     "class_accuracy",
+    "class_curves",
     "class_similarity",
     "clip_map",
     "confidence_bars",
