@@ -414,3 +414,17 @@ def test_visitors_never_see_each_others_clips(page: Page, browser: Browser, serv
         expect(other.locator("#learn-button")).to_be_disabled()
         expect(other.locator("#learn-hint")).to_contain_text("Nothing to learn from yet")
     expect(page.locator("#clips-classes")).to_contain_text(f"tone {PER_CLASS} clips")
+
+
+def test_a_long_recording_becomes_events_and_labels(page: Page, folder: Path, archive: Path) -> None:
+    path = folder.parent / "night.wav"
+    sf.write(path, np.concatenate([sound(CLASSES[name], 20 + i) for i in range(8) for name in ("hum",)]), 16_000)
+    add_zip(page, archive)
+    learn(page)
+    tab(page, "Predict")
+    page.locator("#recording button").first.click()
+    page.locator("#recording-file input[type=file]").set_input_files(path)
+    expect(page.locator("#recording-file")).to_contain_text("night")
+    page.locator("#recording-button").click()
+    expect(page.locator("#recording-links")).to_contain_text("Save Audacity labels")
+    assert len(values(page, "recording-curves")[0]) == len(CLASSES)
