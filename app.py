@@ -28,6 +28,7 @@ from calm_ui.intake import EXAMPLE_MODEL, EXAMPLES
 from calm_ui.learn import build_learn
 from calm_ui.page import Page
 from calm_ui.predict import build_predict
+from calm_ui.recording import build_recording
 from calm_ui.session import KEEP_HOURS, Current, Desk, keep_swept
 from calm_ui.style import CSS, FIT_PLOTS, THEME
 
@@ -58,6 +59,7 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE) -
                 learn = build_learn(page, demo)
             with gr.Tab("Predict", id="predict"):
                 build_predict(page, learn, clear, demo)
+                build_recording(page)
             with gr.Tab("Heads", id="heads"):
                 build_heads(page, demo)
         tabs.change(None, js=FIT_PLOTS)

@@ -26,6 +26,7 @@ from .errors import BackboneError, BundleError, CalmError, DataError, OptionErro
 from .library import Entry, Judgement, Project, Snapshot
 from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme, listed_prompt
 from .studio import ClipPrediction, Doubt, Learned, Studio, Workspace
+from .timeline import CONFIDENCE, WINDOW_S, timeline
 from .trust import TrustResult
 from .vectors import calm_home
 
@@ -102,6 +103,15 @@ def build_parser() -> argparse.ArgumentParser:
     told.add_argument("clips", type=Path, nargs="*", metavar="CLIP", help="audio files or folders whose answers and reasons to include")
     told.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where to write it, for example owls.html")
     told.set_defaults(run=_report)
+
+    over = commands.add_parser("timeline", parents=[common], help="hear a long recording window by window; events as labels")
+    over.add_argument("model", type=Path, metavar="FILE", help="a saved classifier")
+    over.add_argument("recording", type=Path, metavar="RECORDING", help="an audio file of up to an hour")
+    over.add_argument("--window", type=float, help=f"seconds heard at once (default {WINDOW_S:g})")
+    over.add_argument("--hop", type=float, help="seconds from one window to the next (default half a window)")
+    over.add_argument("--confidence", type=float, default=CONFIDENCE, help="from which on a window is an event (default %(default)s)")
+    over.add_argument("-o", "--output", type=Path, metavar="FILE", help="write labels: .txt for Audacity, .tsv for Raven")
+    over.set_defaults(run=_timeline)
 
     evaluate = commands.add_parser("evaluate", parents=[common, method], help="measure CALM and the other methods on a labelled data set")
     evaluate.add_argument("data", type=Path, metavar="DIR", help="class folders, a .zip of them, or a .csv with file_name,label")
@@ -245,6 +255,23 @@ def _report(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     answers = _answers(arguments, model) if arguments.clips else ()
     report.write(arguments.output, Learned(model), answers, bundle=arguments.model.name)
     return {"model": str(arguments.model), "report": str(arguments.output)}, f"wrote {arguments.output}"
+
+
+def _timeline(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    model, output = CalmClassifier.load(arguments.model), arguments.output
+    if output is not None and output.suffix not in (".txt", ".tsv"):
+        raise DataError(f"{output.name} should end in .txt (Audacity) or .tsv (Raven).")
+    backbone = Studio().backbone(arguments.backbone or (model.origin.backbone if model.origin else DEFAULT_BACKBONE), arguments.device)
+    found = timeline(model, arguments.recording, backbone, window_s=arguments.window, hop_s=arguments.hop, progress=_progress)
+    events = found.events(arguments.confidence)
+    regions = [export.Region(e.start_s, e.end_s, e.label, arguments.recording.name) for e in events]
+    if output is not None and output.suffix == ".txt":
+        output.write_text(export.audacity_track(regions), encoding="utf-8")
+    elif output is not None:
+        export.raven_table(regions, backbone.sample_rate_hz / 2, [e.confidence for e in events]).to_csv(output, sep="\t", index=False)
+    lines = [f"{e.start_s:.2f}\t{e.end_s:.2f}\t{e.label}\t{100 * e.confidence:.0f} %" for e in events]
+    result = {"recording": str(arguments.recording), "seconds": found.seconds, "windows": len(found.begins_s)}
+    return {**result, "events": [asdict(e) for e in events]}, "\n".join(lines or [f"no event above {arguments.confidence:g}"])
 
 
 def _evaluate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:

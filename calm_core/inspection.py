@@ -160,6 +160,17 @@ def reasons(contributions: Array, best: int | None = None, rival: int | None = N
     return Reasons(best, rival, contributions[:, :, best] - contributions[:, :, rival])
 
 
+def listening(attention: Array, weights: Array) -> Array:
+    """Where the heads that count for a class looked: shares (T,) of the audio tokens, which sum to 1.
+
+    attention (L, H, T): from the last prompt token over the audio tokens; weights (L, H): of the class. A head that looks at words
+    instead says little about the sound and so counts for little. Equal shares where nobody looked at the sound at all.
+    """
+    share = np.einsum("lht,lh->t", attention, weights, dtype=np.float64)
+    total = share.sum()
+    return (share / total if total > 0 else np.full(len(share), 1 / len(share))).astype(np.float32)
+
+
 def layer_profile(reliability: Array) -> tuple[Array, Array, Array]:
     """Mean reliability (L,) of the heads of each layer, from (L, H), and its 95 % t interval, (L,) and (L,), over these heads."""
     L, H = reliability.shape
@@ -167,7 +178,8 @@ def layer_profile(reliability: Array) -> tuple[Array, Array, Array]:
     if H < 2:
         return mean, np.full(L, np.nan, np.float32), np.full(L, np.nan, np.float32)
     reach = t.ppf(INTERVAL[1], H - 1) * reliability.std(1, ddof=1) / np.sqrt(H)
-    return mean, (mean - reach).astype(np.float32), (mean + reach).astype(np.float32)
+    least = min(0.0, float(reliability.min()))  # of the scale; a mean can't lie beyond its ends
+    return mean, np.clip(mean - reach, least, 1.0).astype(np.float32), np.clip(mean + reach, least, 1.0).astype(np.float32)
 
 
 def class_similarity(weights: Array) -> tuple[Array, Index]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from calm_core.classifier import CalmClassifier, Prediction
 from calm_core.inspection import HeadCard, reasons
-from calm_core.studio import ClipPrediction, Learned
+from calm_core.studio import ClipPrediction, Learned, Listening
 
 from .words import count, esc, notice, percent
 
@@ -22,7 +22,7 @@ NO_CLIPS = (
     "learn from them to look inside."
 )
 COMPARE_CAPTION = (
-    "Left: the heads that tell the first class better (orange) or the second (purple). A click opens the head below. Classes that rest on "
+    "Left: the heads that tell the first class better (orange) or the second (purple). A click opens the head above. Classes that rest on "
     "the same heads stand together in the square picture: 1 means the very same heads, 0 nothing in common, below 0 opposites."
 )
 PROFILE_CAPTION = (
@@ -114,7 +114,18 @@ def why(row: ClipPrediction, class_names: Sequence[str], against: str) -> str:
     """Why a clip got its class and not the class `against`; where that is its own class, not the next best."""
     rival = None if against == row.label else class_names.index(against)
     found = reasons(row.contributions, class_names.index(row.label), rival)
-    return f"<p>{esc(found.in_words(class_names))} The heads can be looked at in the tab Heads.</p>"
+    return f'<p class="calm-caption">{esc(found.in_words(class_names))} The heads can be looked at in the tab Heads.</p>'
+
+
+def listened(found: Listening, label: str) -> str:
+    """The stretch that the heads looked at most, in a sentence."""
+    stretch = found.seconds / 4
+    begin, end, share = found.densest(stretch)
+    return (
+        f"The heads that count for ‘{esc(label)}’ looked most at {begin:.1f} to {end:.1f} s: {percent(share)} of their attention to the "
+        f"sound, where {percent((end - begin) / found.seconds)} would be even. The blue line shows it, the dashed one is even attention. "
+        "Where they look is where the answer was read off, which need not be where the sound is."
+    )
 
 
 def csv_link(table: pd.DataFrame, name: str) -> str:

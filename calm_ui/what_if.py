@@ -56,13 +56,13 @@ def build_what_if(page: Page, chosen: Chosen, demo: gr.Blocks) -> None:
         """Everything on, for a new classifier."""
         bench = current.learned.bench if current else None
         if current is None or bench is None:
-            off = [gr.update(value=[], interactive=False)] * 2 + [gr.update(interactive=False)] * 5
+            off = [gr.update(value=[], interactive=False)] * 2 + [gr.update(visible=False)] * 2 + [gr.update(interactive=False)] * 3
             return [*off, words.notice(head_words.NO_CLIPS) if current else "", gr.update(visible=False), _no_curve()]
         L, H, _ = current.learned.model.weights.shape
         options = current.learned.model.options
         names = [(head_words.head_name(i // H, i % H), i) for i in range(L * H)]
         lists = [gr.update(choices=names, value=[], interactive=True), gr.update(choices=list(range(1, L + 1)), value=[], interactive=True)]
-        sliders = [gr.update(maximum=L * H, value=options.top_k or L * H, interactive=True), gr.update(value=options.tau, interactive=True)]
+        sliders = [gr.update(maximum=L * H, value=options.top_k or L * H, visible=True), gr.update(value=options.tau, visible=True)]
         return [*lists, *sliders, *[gr.update(interactive=True)] * 3, "", gr.update(visible=False), _no_curve()]
 
     def toggle(current: Current, off: list[int], layer: int, head: int) -> list[int]:

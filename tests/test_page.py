@@ -29,7 +29,8 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"the page is tested in chromium, and there is none at {CHROMIUM}"),
 ]
-expect.set_options(timeout=float(os.environ.get("CALM_PAGE_TIMEOUT_MS", 20_000)))  # longer on a machine that is busy
+TIMEOUT_MS = float(os.environ.get("CALM_PAGE_TIMEOUT_MS", 20_000))  # longer on a machine that is busy
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 class SlowFake(FakeBackbone):
@@ -137,6 +138,7 @@ def page(browser: Browser, served: tuple[str, WatchedStudio]) -> Iterator[Page]:
 
 
 def opened(page: Page, url: str) -> Page:
+    page.set_default_timeout(TIMEOUT_MS)
     page.goto(url)
     expect(page.locator("#clips-folder .invite")).to_be_visible()
     expect(page.locator("#status-line")).to_contain_text("Computing time used")
@@ -256,10 +258,8 @@ def test_a_click_opens_a_head_whose_clips_can_be_heard_and_switched_off(
     expect(page.locator("#head-class input")).to_have_value("tone")
     card = bench.card(1, 4)
     expect(page.locator("#head-title")).to_contain_text(f"of ‘tone’ {card.recognised(1)}")
-    page.locator("#head-votes [role=gridcell]", has_text=".wav").first.click()
-    sounds = "[...document.querySelectorAll('#head-player audio')].map(a => a.src).find(src => src.endsWith('.wav'))"
-    page.wait_for_function(sounds)
-    assert page.evaluate(f"fetch({sounds}).then(answer => answer.ok)")
+    with page.expect_response(lambda answer: answer.url.endswith(".wav") and answer.ok):
+        page.locator("#head-votes [role=row][data-index='0'] [role=gridcell]").nth(1).click()
 
     page.locator("#if-switch").click()
     on = np.ones((4, 8), dtype=bool)
@@ -414,3 +414,17 @@ def test_visitors_never_see_each_others_clips(page: Page, browser: Browser, serv
         expect(other.locator("#learn-button")).to_be_disabled()
         expect(other.locator("#learn-hint")).to_contain_text("Nothing to learn from yet")
     expect(page.locator("#clips-classes")).to_contain_text(f"tone {PER_CLASS} clips")
+
+
+def test_a_long_recording_becomes_events_and_labels(page: Page, folder: Path, archive: Path) -> None:
+    path = folder.parent / "night.wav"
+    sf.write(path, np.concatenate([sound(CLASSES[name], 20 + i) for i in range(8) for name in ("hum",)]), 16_000)
+    add_zip(page, archive)
+    learn(page)
+    tab(page, "Predict")
+    page.locator("#recording button").first.click()
+    page.locator("#recording-file input[type=file]").set_input_files(path)
+    expect(page.locator("#recording-file")).to_contain_text("night")
+    page.locator("#recording-button").click()
+    expect(page.locator("#recording-links")).to_contain_text("Save Audacity labels")
+    assert len(values(page, "recording-curves")[0]) == len(CLASSES)

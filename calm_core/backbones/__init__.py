@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ..errors import BackboneError
+from .attending import Attending
 from .base import Answering, Backbone, HeadShape, check_layers, device_memory_gb
 from .fake import FakeBackbone
 
@@ -178,6 +179,7 @@ __all__ = [
     "DEFAULT_BACKBONE",
     "HUB_PREFIX",
     "Answering",
+    "Attending",
     "Backbone",
     "BackboneRow",
     "HeadShape",

@@ -22,6 +22,8 @@ from transformers import PreTrainedModel
 from transformers.models.musicflamingo.modeling_musicflamingo import apply_rotary_time_emb
 
 from ..errors import BackboneError
+from .attending import attention_modules, last_token_attention
+from .base import one_out_of_memory
 from .chat import ChatBackbone, Prepared
 
 Array = NDArray[np.float32]
@@ -43,6 +45,24 @@ class TrimmedBackbone(ChatBackbone):
                 "the model's files don't belong together, download them again."
             )
         super().__init__(id, revision, model, processor, device)
+
+    @property
+    def audio_token_s(self) -> float:
+        """See Attending: the encoder halves the frames of the log-mel spectrogram twice."""
+        return 4 * self._extractor.hop_length / self.sample_rate_hz
+
+    @torch.inference_mode()
+    def attention(self, waveforms: Sequence[Array], prompt: str) -> list[Array]:
+        """See Attending.attention."""
+        modules = attention_modules(self._decoder, self._projections)
+        clips = [self._prepare(waveform, prompt) for waveform in waveforms]
+        with self._alone, one_out_of_memory():
+            embeddings, lengths = self._embed(clips)
+            with last_token_attention(modules, lengths - 1) as layers:
+                self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=False)
+        weights = torch.stack(layers, dim=1).cpu().numpy()  # (batch, L, H, tokens)
+        places = [(clip.ids == self._audio_token).nonzero().flatten().numpy() for clip in clips]
+        return [rows[..., at] for rows, at in zip(weights, places, strict=True)]
 
     def _prepare(self, waveform: Array, prompt: str) -> Prepared:
         hop, most = self._extractor.hop_length, self._extractor.nb_max_frames

@@ -19,7 +19,7 @@ from .inside import (
     sorted_reliability,
 )
 from .results import MAX_BARS, class_accuracy, confidence_bars, confusion_matrix, ladder_chart
-from .sounds import MAX_FRAMES, spectrogram
+from .sounds import MAX_FRAMES, class_curves, listening_map, spectrogram
 
 __all__ = [
     "ACCENT",
@@ -31,6 +31,7 @@ __all__ = [
     "as_html",
     "calibration_chart",
     "class_accuracy",
+    "class_curves",
     "class_similarity",
     "clip_map",
     "confidence_bars",
@@ -41,6 +42,7 @@ __all__ = [
     "head_reliability",
     "ladder_chart",
     "layer_profile",
+    "listening_map",
     "reliability_maps",
     "reliability_table",
     "sorted_reliability",

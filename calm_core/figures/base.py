@@ -116,7 +116,7 @@ def add_colour_axis(figure: go.Figure, scale: dict[str, Any], title: str, inner_
     place = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1 + (lift_px + 12) / inner_px, "yanchor": "bottom", "xpad": 0, "ypad": 0}
     size = {"lenmode": "pixels", "len": 150, "thickness": 10, "outlinewidth": 0, "nticks": 5, "tickangle": 0}
     if scale["cmin"] < 0:
-        ticks = {"tickvals": [scale["cmin"], 0, scale["cmax"]]} | ticks
+        ticks = {"tickvals": [scale["cmin"], 0, scale["cmax"]], "tickformat": ".2~g"} | ticks
     figure.update_layout(coloraxis=scale | {"colorbar": place | size | ticks})
     above = {"x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom", "yshift": lift_px + 37}
     figure.add_annotation(text=title, align="left", showarrow=False, **above)
