@@ -377,7 +377,7 @@ def _import(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
                 told = labelling.read_labels(source, project.snapshot().entries, arguments.recording)
                 project.judge(told, f"labels of {_clips(len(told))} from {source.name}")
                 return _imported(project, added, len(told), left_out)
-        clips = labelling.read_pool(source) if arguments.unlabelled else labelling.read_clips(source, Path(unpacked))
+        clips = labelling.read_pool([source], Path(unpacked)) if arguments.unlabelled else labelling.read_clips(source, Path(unpacked))
         good, left_out = labelling.checked(clips, progress=_progress)
         _report_left_out(left_out, ())
         if not good:
