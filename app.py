@@ -17,10 +17,12 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 
 import gradio as gr
 
-from calm_core import figures
+from calm_core import figures, library
 from calm_core.backbones import DEFAULT_BACKBONE
 from calm_core.classifier import CalmClassifier
 from calm_core.studio import Learned, Studio
+from calm_core.vectors import calm_home
+from calm_ui.bench import Bench, is_public
 from calm_ui.clips import build_clips
 from calm_ui.header import build_backbone, build_status, follow_status
 from calm_ui.heads import build_heads
@@ -29,6 +31,7 @@ from calm_ui.learn import build_learn
 from calm_ui.page import Page
 from calm_ui.predict import build_predict
 from calm_ui.recording import build_recording
+from calm_ui.review import build_review
 from calm_ui.session import KEEP_HOURS, Current, Desk, keep_swept
 from calm_ui.style import CSS, FIT_PLOTS, THEME
 
@@ -44,11 +47,16 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE) -
     visitors = Path(tempfile.mkdtemp(prefix="calm-studio-"))
     atexit.register(shutil.rmtree, visitors, ignore_errors=True)
     keep_swept(visitors, keep_s - SWEEP_VISITORS_S, SWEEP_VISITORS_S)
+    projects, public = calm_home() / "projects", is_public()
+    if public:  # a person's own projects are theirs to delete
+        projects.mkdir(parents=True, exist_ok=True)
+        keep_swept(projects, keep_s - SWEEP_VISITORS_S, SWEEP_VISITORS_S, library.sweep)
     demo: gr.Blocks
     with gr.Blocks(title="CALM Studio", analytics_enabled=False, delete_cache=(SWEEP_S, keep_s - SWEEP_S)) as demo:
         choice = build_backbone(backbone)
         desk = gr.State(Desk(visitors), time_to_live=keep_s, delete_callback=Desk.close)
         current, answers = gr.State(example(), time_to_live=keep_s), gr.State(None, time_to_live=keep_s)
+        bench = gr.State(Bench(projects, visitors, public), time_to_live=keep_s, delete_callback=Bench.close)
         status = build_status()
         with gr.Tabs() as tabs:
             page = Page(studio or Studio(), choice, desk, current, answers, tabs)
@@ -62,6 +70,8 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE) -
                 build_recording(page)
             with gr.Tab("Heads", id="heads"):
                 build_heads(page, demo)
+            with gr.Tab("Review", id="review"):
+                build_review(page, bench, demo)
         tabs.change(None, js=FIT_PLOTS)
     return demo
 

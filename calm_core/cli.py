@@ -22,9 +22,9 @@ from .classifier import CalmClassifier
 from .confidence import COVERAGE, Proportion
 from .dataset import ClipCheck
 from .doctor import examine
-from .errors import BackboneError, BundleError, CalmError, DataError
+from .errors import BackboneError, BundleError, CalmError, DataError, OptionError
 from .library import Entry, Judgement, Project, Snapshot
-from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme
+from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme, listed_prompt
 from .studio import ClipPrediction, Doubt, Learned, Studio, Workspace
 from .timeline import CONFIDENCE, WINDOW_S, timeline
 from .trust import TrustResult
@@ -59,6 +59,9 @@ def build_parser() -> argparse.ArgumentParser:
     common.add_argument("--json", action="store_true", help="one JSON object on stdout")
     method = argparse.ArgumentParser(add_help=False)
     default = FitOptions()
+    method.add_argument(
+        "--list-classes", action="store_true", help="ask with all class names listed, in place of --prompt; the classifier remembers it"
+    )
     method.add_argument("--tau", type=float, default=default.tau, help="temperature of a head's posterior (default %(default)s)")
     method.add_argument("--tau-w", type=float, default=default.tau_w, help="temperature of the weights over heads (default %(default)s)")
     method.add_argument("--scheme", choices=get_args(Scheme), default=default.scheme, help="what makes a head reliable on a clip")
@@ -170,7 +173,7 @@ def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
             workspace,
             studio.backbone(arguments.backbone or DEFAULT_BACKBONE, arguments.device),
             options=options,
-            extract_options=_extract_options(arguments),
+            extract_options=_extract_options(arguments, list(workspace.class_counts)),
             ladder=arguments.report is not None,
             progress=_progress,
         )
@@ -274,15 +277,16 @@ def _timeline(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
 def _evaluate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     options, studio = _fit_options(arguments), Studio()
     with TemporaryDirectory(prefix="calm-") as unpacked:
+        data = dataset.read(arguments.data, Path(unpacked))
         found, left_out = studio.evaluate(
-            dataset.read(arguments.data, Path(unpacked)),
+            data,
             studio.backbone(arguments.backbone or DEFAULT_BACKBONE, arguments.device),
             shots=arguments.shots,
             episodes=arguments.episodes,
             seed=arguments.seed,
             by_folds=arguments.folds,
             options=options,
-            extract_options=_extract_options(arguments),
+            extract_options=_extract_options(arguments, data.class_names),
             progress=_progress,
         )
     _report_left_out(left_out, ())
@@ -338,16 +342,17 @@ def _simulate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         raise DataError(f"there is no order {wrong[0]!r}; choose from {', '.join(ORDERS)}.")
     studio = Studio()
     with TemporaryDirectory(prefix="calm-") as unpacked:
+        data = dataset.read(arguments.data, Path(unpacked))
         found, left_out = labelling.simulate(
             studio,
-            dataset.read(arguments.data, Path(unpacked)),
+            data,
             studio.backbone(arguments.backbone or DEFAULT_BACKBONE, arguments.device),
             orders=orders,
             start=arguments.start,
             budget=arguments.labels,
             seeds=arguments.seeds,
             options=_fit_options(arguments),
-            extract_options=_extract_options(arguments),
+            extract_options=_extract_options(arguments, data.class_names),
             progress=_progress,
         )
     _report_left_out(left_out, ())
@@ -372,7 +377,7 @@ def _import(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
                 told = labelling.read_labels(source, project.snapshot().entries, arguments.recording)
                 project.judge(told, f"labels of {_clips(len(told))} from {source.name}")
                 return _imported(project, added, len(told), left_out)
-        clips = labelling.read_pool(source) if arguments.unlabelled else labelling.read_clips(source, Path(unpacked))
+        clips = labelling.read_pool([source], Path(unpacked)) if arguments.unlabelled else labelling.read_clips(source, Path(unpacked))
         good, left_out = labelling.checked(clips, progress=_progress)
         _report_left_out(left_out, ())
         if not good:
@@ -445,7 +450,11 @@ def _fit_options(arguments: argparse.Namespace) -> FitOptions:
     return FitOptions(**{field.name: getattr(arguments, field.name) for field in fields(FitOptions)})
 
 
-def _extract_options(arguments: argparse.Namespace) -> ExtractOptions:
+def _extract_options(arguments: argparse.Namespace, class_names: Sequence[str]) -> ExtractOptions:
+    if arguments.list_classes:
+        if arguments.prompt is not None:
+            raise OptionError("--list-classes makes its own prompt; leave out --prompt.")
+        return ExtractOptions(prompt=listed_prompt(class_names))
     return ExtractOptions() if arguments.prompt is None else ExtractOptions(prompt=arguments.prompt)
 
 

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -166,6 +166,11 @@ def read_zip(zip_path: Path, into: Path) -> Dataset:
     """
     ignored = unpack(zip_path, into, _why_packed)
     return _read_tree(into, zip_path.name, ignored)
+
+
+def unpack_zip(zip_path: Path, into: Path, also: Collection[str] = ()) -> None:
+    """Unpack the audio and tables of a ZIP, and files called as in `also`, into the new or empty folder `into`, without reading them."""
+    unpack(zip_path, into, lambda path: "" if path.name in also else _why_packed(path))
 
 
 def zip_bytes(zip_path: Path) -> int:

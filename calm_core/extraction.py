@@ -35,6 +35,7 @@ Progress = Callable[[int, int, str], None]  # (clips done, clips in all, what is
 Cancel = Callable[[], bool]
 
 CPU_TOKEN_BUDGET, TOKEN_BUDGET = 1024, 8192  # of one forward pass: about five 5-s clips on a CPU, forty on an accelerator
+CPU_BATCH, BATCH = 8, 512  # windows of one forward pass, so that a CPU tells of its progress also where clips are short
 CHARACTERS_PER_TOKEN = 3  # of a prompt, counted low: what a batch costs may be overestimated
 TEMPLATE_TOKENS = 32  # around the prompt, about
 DECODERS = min(8, os.cpu_count() or 1)  # threads
@@ -93,7 +94,9 @@ def extract(
     options, store = options or ExtractOptions(), store or VectorStore()
     sources = [c if isinstance(c, ClipSource) else ClipSource(Path(c), Path(c).name) for c in clips]
     origin = origin_of(backbone, options.prompt)
-    budget = options.token_budget or (CPU_TOKEN_BUDGET if backbone.device == "cpu" else TOKEN_BUDGET)
+    on_cpu = backbone.device == "cpu"
+    budget = options.token_budget or (CPU_TOKEN_BUDGET if on_cpu else TOKEN_BUDGET)
+    batch_size = options.batch_size or (CPU_BATCH if on_cpu else BATCH)
     rows: list[Array] = []
     clip_of_row: list[int] = []
 
@@ -113,7 +116,7 @@ def extract(
             stop_if_asked(_clips_done(chunk, windows, vectors))
             prompt = waiting[0].prompt
             cost = tokens(len(waiting[0].samples), backbone, prompt)
-            most = max(1, min(options.batch_size, budget // cost))
+            most = max(1, min(batch_size, budget // cost))
             batch = [window for window in waiting[:most] if window.prompt == prompt]
             try:
                 computed = backbone.extract([window.samples for window in batch], prompt, layers)

@@ -25,6 +25,7 @@ from .audio import ClipStatus
 from .backbones import Backbone
 from .dataset import Clip, ClipCheck, Dataset, preflight
 from .errors import DataError, OptionError
+from .export import Opinion
 from .extraction import Cancel, Progress
 from .library import CurvePoint, Entry, Judgement, NewClip, Project, Snapshot, State
 from .options import ExtractOptions, FitOptions
@@ -136,6 +137,17 @@ class Labelling:
                 clips.append(replace(new, end_s=start + len(piece) / rate))
             return self._add(*checked(clips))
 
+    def add_checked(self, clips: Sequence[NewClip], unusable: tuple[ClipCheck, ...] = ()) -> Added:
+        """Adds clips as `checked` gives them, with all that is said about them: what `read_clips` and `read_pool` read."""
+        return self._add(clips, unusable)
+
+    def take_labels(self, source: Path, recording: str = "") -> int:
+        """Takes over what a file of labels says about clips that are here (`read_labels`), as one act; about how many."""
+        with self._lock:
+            said = read_labels(source, self.now.entries, recording)
+            self._act(lambda: self.project.judge(said, f"labels of {len(said)} clips from {source.name}"))
+            return len(said)
+
     def _add(self, new: Sequence[NewClip], unusable: tuple[ClipCheck, ...]) -> Added:
         with self._lock:
             ids = self.project.add(new)
@@ -222,6 +234,18 @@ class Labelling:
             said = [self._suggest(entry) for entry in self.now.entries if entry.learnable]
             found = [Doubt(s.entry, s.label, s.confidence) for s in said if s.confidence is not None and s.label != s.entry.label]
             return tuple(sorted(found, key=lambda doubt: -doubt.confidence))
+
+    def opinions(self) -> dict[int, Opinion]:
+        """What the classifier says about every clip, for an export; about a labelled clip, what a classifier without it says."""
+        with self._lock:
+            said = [self._suggest(entry) for entry in self.now.entries]
+            return {s.entry.id: Opinion(s.label, s.confidence, dict(s.chances)) for s in said if s.label}
+
+    @property
+    def unheard(self) -> int:
+        """Clips whose vectors aren't there yet: they wait for `prepare`."""
+        with self._lock:
+            return sum(entry.id not in self._place for entry in self.now.entries)
 
     @property
     def curve(self) -> tuple[CurvePoint, ...]:
@@ -350,9 +374,12 @@ def read_clips(source: Path, workdir: Path | None = None) -> tuple[NewClip, ...]
         return export.read_label_studio(source)
     if source.suffix.lower() == ".zip":
         into = Path(tempfile.mkdtemp(prefix="clips-", dir=workdir))
-        data = dataset.read_zip(source, into)
+        dataset.unpack_zip(source, into / "all", also=["tasks.json"])
         tables = [table for table in sorted(into.rglob("metadata.csv")) if export.is_our_table(table)]
-        return export.read_table(tables[0]) if tables else tuple(_as_new(data))
+        tasks = sorted(into.rglob("tasks.json"))
+        if tables or tasks:
+            return export.read_table(tables[0]) if tables else export.read_label_studio(tasks[0])
+        return tuple(_as_new(dataset.read_zip(source, into / "classes")))
     for table in (source, source / "metadata.csv", source / "train" / "metadata.csv"):
         if export.is_our_table(table):
             return export.read_table(table)
@@ -361,9 +388,17 @@ def read_clips(source: Path, workdir: Path | None = None) -> tuple[NewClip, ...]
     return tuple(_as_new(dataset.read(source, workdir)))
 
 
-def read_pool(source: Path) -> tuple[NewClip, ...]:
-    """All audio of a folder, without labels, wherever it lies in it."""
-    return tuple(_as_new(dataset.read_unlabelled([source])))
+def read_pool(sources: Sequence[Path], workdir: Path | None = None) -> tuple[NewClip, ...]:
+    """All audio of files, folders and ZIPs, without labels, wherever it lies in them. workdir: as for `read_clips`."""
+    opened = []
+    for source in sources:
+        if source.suffix.lower() == ".zip" and source.is_file():
+            into = Path(tempfile.mkdtemp(prefix="pool-", dir=workdir))
+            dataset.unpack_zip(source, into)
+            opened.append(into)
+        else:
+            opened.append(source)
+    return tuple(_as_new(dataset.read_unlabelled(opened)))
 
 
 def read_labels(source: Path, entries: Sequence[Entry], recording: str = "") -> dict[int, Judgement]:

@@ -117,23 +117,22 @@ class ExtractOptions:
     """How head vectors are read from a backbone.
 
     prompt: the question asked about every clip; part of the vector key and of a fitted model.
-    batch_size: most windows in one forward pass.
-    token_budget: most tokens in one forward pass, pads included, which bounds the memory beyond the weights; None for what suits the
-    device. Halved by itself when memory runs out; a single window is tried whatever it needs.
+    batch_size: most windows in one forward pass; token_budget: most tokens in it, pads included, which bounds the memory beyond the
+    weights. Both None for what suits the device. The budget is halved when memory runs out; a single window is tried whatever it needs.
     """
 
     prompt: str = NEUTRAL_PROMPT
-    batch_size: int = 64
+    batch_size: int | None = None
     token_budget: int | None = None
 
     def __post_init__(self) -> None:
         """Raises OptionError for an empty prompt, or a batch size or token budget below 1."""
         if not self.prompt.strip():
             raise OptionError("the prompt is empty; ask a question about the sound, for example " + repr(NEUTRAL_PROMPT))
-        if self.batch_size < 1:
-            raise OptionError(f"batch_size is {self.batch_size}; it must be at least 1.")
-        if self.token_budget is not None and self.token_budget < 1:
-            raise OptionError(f"token_budget is {self.token_budget}; it must be at least 1, or None for what suits the device.")
+        for name in ("batch_size", "token_budget"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise OptionError(f"{name} is {value}; it must be at least 1, or None for what suits the device.")
 
 
 def _require_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -12,8 +12,11 @@ audio and no project.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -32,6 +35,31 @@ Index = NDArray[np.int64]
 
 KEPT_PRODUCTS = 8  # prepared passes that are kept: the clip on show, and those that may follow it
 CHUNK_ELEMENTS = 2**17  # of one (C, heads, rows) temporary: 512 KiB in float32, which stays in the cache
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+_threads = threading.Lock()
+_calls, _before = 0, 1  # calls under way that keep torch to one thread, and how many it had before the first
+
+
+def _one_thread(method: Method) -> Method:
+    """Keeps torch to one thread in the call: its steps are so short that waiting for a second one, where other work shares the cores,
+    made 15 ms into 850."""
+
+    @functools.wraps(method)
+    def alone(*args: Any, **kwargs: Any) -> Any:
+        global _calls, _before
+        with _threads:
+            _before = _before if _calls else torch.get_num_threads()
+            _calls += 1
+            torch.set_num_threads(1)
+        try:
+            return method(*args, **kwargs)
+        finally:
+            with _threads:
+                _calls -= 1
+                torch.set_num_threads(_before)
+
+    return alone  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +132,7 @@ class Relearner:
         self._classes: dict[str, _ClassSum] = {}
         self._products: dict[int, Tensor] = {}
 
+    @_one_thread
     def prepare(self, clip: int) -> None:
         """Does the pass over the vectors that an answer about this clip is going to need."""
         if clip not in self._products:
@@ -111,6 +140,7 @@ class Relearner:
             while len(self._products) > KEPT_PRODUCTS:
                 del self._products[next(iter(self._products))]
 
+    @_one_thread
     def relearn(self, labels: Sequence[str | None]) -> Relearned:
         """Learns from labels, one per clip, None for a clip without. Raises DataError for fewer than two classes."""
         if len(labels) != self.n_clips:

@@ -5,6 +5,7 @@ gr.HTML value to Python unread; `place()` lays the files out as the folder they 
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -81,13 +82,22 @@ class ReceivedFolder:
     failed: tuple[str, ...] = ()
 
 
-def folder_drop(*, suffixes: Iterable[str], max_files: int = MAX_FILES, elem_id: str | None = None, visible: bool = True) -> gr.HTML:
-    """The drop zone; files with other suffixes (lower case) stay in the browser.
+_POOL_HTML = re.sub(
+    r'<p class="hint">.*?</p>',
+    '<p class="hint">All recordings in it, wherever they lie, as clips without labels.</p>',
+    _HTML.replace("Class folders", "Folder").replace("Drop class folders here", "Drop a folder of clips here"),
+)
+
+
+def folder_drop(
+    *, suffixes: Iterable[str], max_files: int = MAX_FILES, elem_id: str | None = None, visible: bool = True, pool: bool = False
+) -> gr.HTML:
+    """The drop zone; files with other suffixes (lower case) stay in the browser. pool: the folders' names are no classes.
 
     Listen to its `upload` event: it fires once per drop, after the last file, also when nothing changed.
     """
     return gr.HTML(
-        html_template=_HTML,
+        html_template=_POOL_HTML if pool else _HTML,
         css_template=_CSS,
         js_on_load=_JS,
         apply_default_css=False,

@@ -258,15 +258,15 @@ def sweep(root: Path, keep_s: float) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def keep_swept(root: Path, keep_s: float, every_s: float) -> None:
-    """Sweeps in the background for as long as `root` is there."""
+def keep_swept(root: Path, keep_s: float, every_s: float, how: Callable[[Path, float], object] = sweep) -> None:
+    """Sweeps in the background for as long as `root` is there; how: `sweep`, or the same for other folders."""
 
     def run() -> None:
         while root.is_dir():
             try:
-                sweep(root, keep_s)
+                how(root, keep_s)
             except OSError:
-                log.exception("the visitors' folders couldn't be swept; trying again in %g s", every_s)
+                log.exception("the folders in %s couldn't be swept; trying again in %g s", root, every_s)
             time.sleep(every_s)
 
     threading.Thread(target=run, name="calm-sweeper", daemon=True).start()

@@ -48,8 +48,30 @@ ul.calm-notice li { margin: 0; }
 .table-wrap { font-family: var(--font); font-variant-numeric: tabular-nums; }
 .table-wrap * { font-family: inherit !important; }
 .table-wrap :is(th, td, th *, td *) { word-break: normal !important; overflow-wrap: break-word; }
-#backbone input { padding-right: 2.2rem; text-overflow: ellipsis; }
+:is(#backbone, #review-projects) input { padding-right: 2.2rem; text-overflow: ellipsis; }
 .gradio-container:has(#learn-cancel:not(.hidden, .hide)) #learn-result { opacity: 0.35; } /* not to be read as the new one */
+.calm-project { margin: 0; overflow-wrap: anywhere; }
+.calm-project span { color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; margin-left: 0.4rem; }
+.calm-place { overflow-wrap: anywhere; }
+.calm-place span { color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; }
+.calm-answers { display: flex; flex-wrap: wrap; gap: 0.5rem; margin: 0 0 0.6rem; }
+.calm-key { border: 1px solid var(--border-color-primary); border-radius: var(--radius-md); padding: 0.45rem 0.8rem; min-height: 2.5rem;
+  background: var(--button-secondary-background-fill); color: var(--body-text-color); cursor: pointer; max-width: 100%;
+  overflow-wrap: anywhere; text-align: left; }
+.calm-key:hover:not(:disabled) { background: var(--button-secondary-background-fill-hover); }
+.calm-key:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
+.calm-key:disabled { opacity: 0.5; cursor: default; }
+.calm-best { border-color: var(--color-accent); box-shadow: inset 0 0 0 1px var(--color-accent); font-weight: 600; }
+:is(.calm-key, .calm-keys, #review-keys) kbd { font: inherit; font-size: 0.85em; border: 1px solid var(--border-color-primary);
+  border-bottom-width: 2px; border-radius: 4px; padding: 0 0.35em; background: var(--background-fill-primary);
+  color: var(--body-text-color); }
+.calm-said { margin: 0; min-height: 1.5em; font-weight: 600; overflow-wrap: anywhere; }
+#review-keys summary { cursor: pointer; }
+.calm-keys { display: grid; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); gap: 0.3rem 1.2rem; margin: 0.5rem 0 0; }
+.calm-keys div { display: flex; gap: 0.5rem; }
+.calm-keys dd { margin: 0; }
+.calm-link:empty { display: none; }
+#review-folder .folder-drop { min-height: 150px; display: grid; align-content: center; }
 .js-plotly-plot :is([class$="tick"], .infolayer) text { fill: var(--body-text-color) !important; }
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
-from transformers import WhisperFeatureExtractor
+from safetensors.torch import load_file, save_file
 
+from calm_core import backbones
 from calm_core.backbones import backbone_row, load_backbone, loading, offered
 from calm_core.backbones.chat import ChatBackbone
-from calm_core.backbones.omni import SoundProcessor
 from calm_core.backbones.trimmed import AudioFlamingoBackbone, Qwen2AudioBackbone
 from calm_core.errors import BackboneError
 from calm_core.options import NEUTRAL_PROMPT
@@ -64,14 +65,30 @@ def test_a_checkpoint_without_what_it_takes_says_what_is_missing(tmp_path: Path)
         loading.from_folder("x", "chat", tmp_path, "0", "cpu", torch.float32)
 
 
-def test_omni_parts_are_loaded_one_by_one(tmp_path: Path) -> None:
-    tiny = tiny_models.qwen2_5_omni()
+@pytest.mark.parametrize(("family", "model_type"), [("qwen2_5_omni", "qwen2_5_omni"), ("qwen3_omni", "qwen3_omni_moe")])
+def test_a_thinker_is_read_out_of_its_whole_checkpoint(tmp_path: Path, family: str, model_type: str) -> None:
+    """The hub's omni checkpoints hold thinker, talker and voice; the processor's parts are read one by one."""
+    tiny = tiny_models.FAMILIES[family]()
+    tiny.model.save_pretrained(tmp_path)
     tiny.processor.feature_extractor.save_pretrained(tmp_path)
     tiny.processor.tokenizer.save_pretrained(tmp_path)
-    found = loading._sound_processor(str(tmp_path))
-    assert isinstance(found, SoundProcessor)
-    assert isinstance(found.feature_extractor, WhisperFeatureExtractor)
-    assert found.tokenizer("<|AUDIO|>")["input_ids"] == tiny.processor.tokenizer("<|AUDIO|>")["input_ids"]
+    weights = {f"thinker.{name}": tensor.clone() for name, tensor in load_file(tmp_path / "model.safetensors").items()}
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    config = {"model_type": model_type, "thinker_config": json.loads((tmp_path / "config.json").read_text())}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    loaded = loading.from_hub("hub:some/one", None, str(tmp_path), "main", "cpu", torch.float32, 0)
+    assert type(loaded) is type(tiny)
+    np.testing.assert_array_equal(loaded.extract([tone(440)], NEUTRAL_PROMPT), tiny.extract([tone(440)], NEUTRAL_PROMPT))
+
+
+def test_a_checkpoint_that_lacks_weights_is_never_filled_with_random_ones(tmp_path: Path) -> None:
+    folder = saved(tiny_models.glm_asr(), tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    gone = next(name for name in weights if name.endswith("o_proj.weight"))
+    del weights[gone]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(BackboneError, match=r"1 of the model's weights, .*o_proj.weight first, aren't in"):
+        loading.from_folder("x", "chat", folder, "0", "cpu", torch.float32)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +123,13 @@ def test_a_model_that_does_not_fit_is_refused_before_any_download(monkeypatch: p
     monkeypatch.setattr(loading, "device_memory_gb", lambda _: 24)
     with pytest.raises(BackboneError, match="needs about 36 GB of memory on cpu, which has 24 GB"):
         load_backbone("qwen2-audio-7b", "cpu")  # float32 on a CPU: twice the 18 GB of bfloat16
+
+
+def test_what_fits_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backbones, "device_memory_gb", lambda _: 3)
+    assert [row.id for row in backbones.fitting("cpu")] == ["pocket", "whisper-small"]
+    assert [row.id for row in backbones.fitting("cuda")] == ["pocket", "whisper-small", "whisper-large-v3-turbo"]
+    monkeypatch.undo()
     assert loading.device_memory_gb("cpu") > 0
 
 

@@ -10,7 +10,7 @@ import torch
 
 from ..errors import BackboneError
 from .attending import Attending
-from .base import Answering, Backbone, HeadShape, check_layers
+from .base import Answering, Backbone, HeadShape, check_layers, device_memory_gb
 from .fake import FakeBackbone
 
 POCKET_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pocket"
@@ -142,6 +142,17 @@ def resolve_device(device: str = "auto") -> str:
     return device
 
 
+def needed_gb(row: BackboneRow, device: str) -> float:
+    """Memory that a backbone needs on a device: a CPU runs in float32, twice the bfloat16 of the table; 0 where unknown."""
+    return row.memory_gb * (2 if device == "cpu" and row.repo is not None else 1)
+
+
+def fitting(device: str) -> tuple[BackboneRow, ...]:
+    """The offered backbones that a device can hold."""
+    there_gb = device_memory_gb(device)
+    return tuple(row for row in offered() if needed_gb(row, device) <= there_gb)
+
+
 def load_backbone(id: str = DEFAULT_BACKBONE, device: str = "auto") -> Backbone:
     """Loads a backbone by its id in the table: float32 on a CPU and for the pocket, bfloat16 for the big ones elsewhere.
 
@@ -159,8 +170,8 @@ def load_backbone(id: str = DEFAULT_BACKBONE, device: str = "auto") -> Backbone:
         # The weights name their own revision, so that vectors and classifiers of a retrained pocket never meet older ones.
         weights = (POCKET_FOLDER / "model.safetensors").read_bytes()
         return loading.from_folder(row.id, "qwen2_audio", POCKET_FOLDER, sha256(weights).hexdigest()[:12], device, torch.float32)
-    dtype, times = (torch.float32, 2) if device == "cpu" else (torch.bfloat16, 1)
-    return loading.from_hub(row.id, row.family, row.repo, row.revision, device, dtype, times * row.memory_gb)
+    dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    return loading.from_hub(row.id, row.family, row.repo, row.revision, device, dtype, needed_gb(row, device))
 
 
 __all__ = [
@@ -174,6 +185,7 @@ __all__ = [
     "HeadShape",
     "backbone_row",
     "check_layers",
+    "fitting",
     "load_backbone",
     "offered",
     "resolve_device",

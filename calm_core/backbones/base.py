@@ -5,6 +5,7 @@ Backbones receive waveforms, never paths. They know nothing of labels, classes o
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,6 +84,13 @@ class Answering(Backbone, Protocol):
         Raises BackboneError where there are no answers or one is empty.
         """
         ...
+
+
+def device_memory_gb(device: str) -> float:
+    """All memory of a device in GB; a Mac's accelerator shares the machine's."""
+    if device.split(":")[0] == "cuda":
+        return torch.cuda.get_device_properties(torch.device(device)).total_memory / 1e9
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
 
 
 @contextmanager

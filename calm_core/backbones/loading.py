@@ -6,7 +6,6 @@ Whether a model fits is asked before anything large is downloaded. Weights are r
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from transformers import AutoConfig, AutoProcessor, AutoTokenizer, WhisperFeatur
 from transformers.utils.logging import disable_progress_bar
 
 from ..errors import BackboneError
-from .base import Backbone
+from .base import Backbone, device_memory_gb
 from .chat import ChatBackbone
 from .omni import Qwen3OmniBackbone, Qwen25OmniBackbone, SoundProcessor
 from .trimmed import AudioFlamingoBackbone, MusicFlamingoBackbone, Qwen2AudioBackbone
@@ -96,8 +95,20 @@ def _load(id: str, family: str, source: str, revision: str, device: str, dtype: 
     with _one_sentence(id, source):
         processor = found.processor(source, **where)
         model_class = _model_class(id, found.model_class, source, where)
-        model = model_class.from_pretrained(
-            source, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False, use_safetensors=True, **where
+        model, read = model_class.from_pretrained(
+            source,
+            dtype=dtype,
+            attn_implementation="sdpa",
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            **where,
+        )
+    if lacking := sorted({*read["missing_keys"], *(key for key, *_ in read["mismatched_keys"])}):
+        # transformers would go on with random weights in their place.
+        raise BackboneError(
+            f"{id}: {len(lacking)} of the model's weights, {lacking[0]} first, aren't in {source} or have another shape; "
+            f"download it again, {ELSE_POCKET}"
         )
     return found.adapter(id, revision, model, processor, device)
 
@@ -122,13 +133,6 @@ def check_memory(id: str, needed_gb: float, device: str) -> None:
             f"backbone {id!r} needs about {needed_gb:.0f} GB of memory on {device}, which has {there_gb:.0f} GB; "
             f"choose a smaller one, another device, {ELSE_POCKET}"
         )
-
-
-def device_memory_gb(device: str) -> float:
-    """All memory of a device in GB; a Mac's accelerator shares the machine's."""
-    if device.split(":")[0] == "cuda":
-        return torch.cuda.get_device_properties(torch.device(device)).total_memory / 1e9
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
 
 
 def check_disk(id: str, repo: str, commit: str, needed_gb: float) -> None:

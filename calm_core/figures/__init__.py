@@ -18,6 +18,7 @@ from .inside import (
     layer_profile,
     sorted_reliability,
 )
+from .labelling import accuracy_curve
 from .results import MAX_BARS, class_accuracy, confidence_bars, confusion_matrix, ladder_chart
 from .sounds import MAX_FRAMES, class_curves, listening_map, spectrogram
 
@@ -28,6 +29,7 @@ __all__ = [
     "MAX_FRAMES",
     "SCRIPT",
     "ablation_curve",
+    "accuracy_curve",
     "as_html",
     "calibration_chart",
     "class_accuracy",

@@ -1,0 +1,88 @@
+"""A part of the tab Review: the labels in the formats of other tools, and back."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from calm_core import export
+from calm_core.errors import DataError
+from calm_core.labelling import Labelling
+
+from . import words
+from .bench import Bench
+from .messages import told
+from .page import LIGHT
+
+# name in the list, ending, and who writes it: into a folder where the ending is .zip, else into the file
+FORMATS: dict[str, tuple[str, str, Callable[[Labelling, Path], None]]] = {
+    "csv": ("labels as a table (CSV)", ".csv", lambda work, to: export.write_csv(work.now.entries, to, work.opinions())),
+    "audiofolder": (
+        "project ZIP: sounds, labels and states, to go on with later (Hugging Face audiofolder)",
+        ".zip",
+        lambda work, to: export.write_audiofolder(work.now.entries, to, "metadata"),
+    ),
+    "class-folders": ("class folders (ZIP)", ".zip", lambda work, to: export.write_audiofolder(work.now.entries, to, "folders")),
+    "audacity": ("Audacity label tracks (ZIP)", ".zip", lambda work, to: export.write_audacity(work.now.entries, to)),
+    "raven": ("Raven selection table", ".txt", lambda work, to: export.write_raven(work.now.entries, to)),
+    "label-studio": (
+        "Label Studio: tasks, configuration and sounds (ZIP)",
+        ".zip",
+        lambda work, to: export.write_label_studio(work.now.entries, work.now.class_names, to, work.opinions()),
+    ),
+}
+
+
+def build_exporting(bench: gr.State) -> gr.File:
+    """Builds the part inside the current context; returns the box for files to bring in, for the tab to listen to."""
+    with gr.Accordion("Export, and bring labels back in", open=False, elem_id="review-export"), gr.Row(equal_height=False):
+        with gr.Column(min_width=300):
+            choice = gr.Dropdown(
+                [(title, key) for key, (title, *_) in FORMATS.items()],
+                value="csv",
+                label="Format",
+                filterable=False,
+                elem_id="export-format",
+            )
+            button = gr.Button("Export", variant="primary", elem_id="export-button")
+            file = gr.File(label="Your file", visible=False, interactive=False, elem_id="export-file")
+            note = gr.HTML(elem_id="export-note")
+        with gr.Column(min_width=300):
+            brought = gr.File(
+                label="Project ZIP; or labels for the clips here: CSV, Audacity or Raven",
+                file_types=[".zip", ".csv", ".txt"],
+                height=150,
+                elem_id="export-import",
+            )
+
+    @told
+    def write(bench: Bench, format: str) -> list[Any]:
+        made = exported(bench, format)
+        return [gr.update(value=str(made), visible=True), words.caption(words.export_note(bench, format))]
+
+    button.click(write, [bench, choice], [file, note], **LIGHT)
+    choice.input(lambda: [gr.update(visible=False), ""], None, [file, note], **LIGHT)
+    return brought
+
+
+def exported(bench: Bench, format: str) -> Path:
+    """The project's labels as a file that the page may hand out. Raises DataError where there is nothing to export."""
+    work = bench.require()
+    work.reload()  # what another tab labelled belongs to it
+    if not work.now.entries:
+        raise DataError("there is nothing to export yet: the project has no clips.")
+    _, ending, write = FORMATS[format]
+    into = Path(tempfile.mkdtemp(dir=bench.folder()))
+    target = into / f"{words.file_stem(work.now.name)}_{format}{ending}"
+    if ending != ".zip":
+        write(work, target)
+        return target
+    write(work, into / "files")
+    shutil.make_archive(str(target.with_suffix("")), "zip", into / "files")
+    shutil.rmtree(into / "files")
+    return target
