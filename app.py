@@ -17,7 +17,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 
 import gradio as gr
 
-from calm_core import library
+from calm_core import figures, library
 from calm_core.backbones import DEFAULT_BACKBONE
 from calm_core.classifier import CalmClassifier
 from calm_core.studio import Learned, Studio
@@ -30,6 +30,7 @@ from calm_ui.intake import EXAMPLE_MODEL, EXAMPLES
 from calm_ui.learn import build_learn
 from calm_ui.page import Page
 from calm_ui.predict import build_predict
+from calm_ui.recording import build_recording
 from calm_ui.review import build_review
 from calm_ui.session import KEEP_HOURS, Current, Desk, keep_swept
 from calm_ui.style import CSS, FIT_PLOTS, THEME
@@ -66,6 +67,7 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE) -
                 learn = build_learn(page, demo)
             with gr.Tab("Predict", id="predict"):
                 build_predict(page, learn, clear, demo)
+                build_recording(page)
             with gr.Tab("Heads", id="heads"):
                 build_heads(page, demo)
             with gr.Tab("Review", id="review"):
@@ -87,7 +89,7 @@ def launch(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
         css=CSS,
         max_file_size="500mb",
         state_session_capacity=VISITORS_REMEMBERED,
-        allowed_paths=[str(EXAMPLES)],
+        allowed_paths=[str(EXAMPLES), str(figures.SCRIPT)],
         run_history=False,
         footer_links=["settings"],
         ssr_mode=False,

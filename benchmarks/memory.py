@@ -33,7 +33,7 @@ def main() -> None:
     queries = torch.from_numpy(np.resize(some, (count, LAYERS, HEADS, HEAD_DIM)))
     centroids = algorithm.unit(torch.from_numpy(rng.standard_normal((CLASSES, LAYERS, HEADS, HEAD_DIM), dtype=np.float32)))
     weights = torch.full((LAYERS, HEADS, CLASSES), 1 / (LAYERS * HEADS))
-    fitted = algorithm.Fitted(torch.zeros(LAYERS, HEADS, HEAD_DIM), centroids, weights, weights, torch.ones(CLASSES))
+    fitted = algorithm.Fitted(algorithm.plain_frame(queries), centroids, weights, weights, torch.ones(CLASSES))
     held, start = start_peak_mib(), time.perf_counter()
     scores = algorithm.scores(queries, fitted, FitOptions(tau=TAU))
     assert scores.shape == (count, CLASSES)

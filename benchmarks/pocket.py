@@ -23,7 +23,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from calm_core.backbones import POCKET_FOLDER
-from calm_core.backbones.qwen2_audio import Qwen2AudioBackbone
+from calm_core.backbones.loading import from_folder
 from calm_core.baselines import LADDER, Support, fit_and_score, mfcc_statistics
 from calm_core.classifier import CalmClassifier
 from calm_core.options import NEUTRAL_PROMPT, FitOptions
@@ -52,7 +52,7 @@ def clips() -> tuple[list[np.ndarray], np.ndarray]:
 
 
 def extract(folder: Path, waves: list[np.ndarray]) -> np.ndarray:
-    backbone = Qwen2AudioBackbone.from_pretrained("pocket", folder, "0", "cpu", torch.float32)
+    backbone = from_folder("pocket", "qwen2_audio", folder, "0", "cpu", torch.float32)
     return np.concatenate([backbone.extract(waves[i : i + BATCH], NEUTRAL_PROMPT) for i in range(0, len(waves), BATCH)])
 
 

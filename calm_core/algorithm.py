@@ -4,7 +4,7 @@ Source: "CALM: Class-Conditional Sparse Attention Vectors for Large Audio-Langua
 Pure functions on tensors, read from top to bottom in the order the data flows. Knows no files, no devices, no labels' names.
 
     N support clips (windows), Q queries, L layers, H heads, D head dimension, C classes
-    vectors (N, L, H, D) -> centroids (C, L, H, D) -> posteriors p (heads, Q, C)
+    vectors (N, L, H, D) -> frame -> centroids (C, L, H, D) -> posteriors p (heads, Q, C)
                          -> reliability r, weights w (L, H, C) -> scores s (Q, C)
 
 Heads don't meet before the vote, so the work goes through a few heads at a time, with the heads as the first axis: what is made
@@ -30,14 +30,29 @@ CHUNK_ROWS = 2**13  # queries scored together: bounds a chunk of a single head
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fitted:
-    """What is learned.
-
-    centre (L, H, D): taken from every vector first, zeros unless options.centre; centroids (C, L, H, D) of unit length per head;
-    reliability and weights (L, H, C); judged (C,): how many clips judged each class.
+class Frame:
+    """What vectors are seen from before anything else: centre (L, H, D) is taken away, zeros in the paper. With a whitener
+    (L, H, D, D) vectors are first of unit length, and what is left is multiplied by it.
     """
 
     centre: Tensor
+    whitener: Tensor | None = None
+
+    def head(self, layer: int, head: int) -> Frame:
+        """The frame of one head alone, as of a backbone of one layer and head."""
+        one = slice(layer, layer + 1), slice(head, head + 1)
+        return Frame(self.centre[one], None if self.whitener is None else self.whitener[one])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """What is learned.
+
+    frame: what vectors are seen from; centroids (C, L, H, D) of unit length per head; reliability and weights (L, H, C);
+    judged (C,): how many clips judged each class.
+    """
+
+    frame: Frame
     centroids: Tensor
     reliability: Tensor
     weights: Tensor
@@ -58,19 +73,19 @@ def fit(
     the heads when options.reliability is "holdout". Raises DataError for fewer than two classes, a class without a clip,
     or vectors that are not finite.
     """
-    centre = support_centre(vectors, options)
-    mu = class_centroids(vectors, labels, n_classes, centre)
+    frame = support_frame(vectors, labels, n_classes, options)
+    mu = class_centroids(vectors, labels, n_classes, frame)
     if options.reliability == "leave_one_out":
-        judges = leave_one_out_similarities(vectors, labels, n_classes, groups, centre=options.centre)
+        judges = leave_one_out_similarities(vectors, labels, n_classes, groups, centre=options.centre, whitened=frame)
     elif options.reliability == "resubstitution":
-        judges = similarities(vectors, mu, centre)
+        judges = similarities(vectors, mu, frame)
     elif holdout is not None:
-        judges, labels = similarities(holdout[0], mu, centre), holdout[1]
+        judges, labels = similarities(holdout[0], mu, frame), holdout[1]
     else:
         raise DataError("reliability 'holdout' needs held-out clips; give some, or use 'leave_one_out'.")
     r, judged = mean_reliability(judges, labels, mu.shape[1:3], n_classes, options)
     r = shrink(r, judged, options.shrinkage)
-    return Fitted(centre, mu, r, head_weights(r, options), judged)
+    return Fitted(frame, mu, r, head_weights(r, options), judged)
 
 
 def ask(vectors: Tensor, fitted: Fitted, options: FitOptions) -> tuple[Tensor, Tensor]:
@@ -84,7 +99,7 @@ def ask(vectors: Tensor, fitted: Fitted, options: FitOptions) -> tuple[Tensor, T
     votes, near = torch.zeros(len(vectors), w.shape[1]), torch.zeros(len(vectors), w.shape[1])
     rows_of = zip(votes.split(CHUNK_ROWS), near.split(CHUNK_ROWS), vectors.split(CHUNK_ROWS), strict=True)
     for vote, cosine, rows in rows_of:
-        for heads, sims in similarities(rows, fitted.centroids, fitted.centre):
+        for heads, sims in similarities(rows, fitted.centroids, fitted.frame):
             vote += torch.einsum("hqc,hc->qc", pooled(sims, options), w[heads])
             cosine += torch.einsum("hqc,hc->qc", sims, w[heads])
     return votes, near
@@ -98,7 +113,7 @@ def scores(vectors: Tensor, fitted: Fitted, options: FitOptions) -> Tensor:
 def contributions(vectors: Tensor, fitted: Fitted, options: FitOptions) -> Tensor:
     """Every head's part of the score, (Q, L, H, C): summed over L and H it is `scores`."""
     L, H, C = fitted.weights.shape
-    p = torch.cat([pooled(sims, options) for _, sims in similarities(vectors, fitted.centroids, fitted.centre)])
+    p = torch.cat([pooled(sims, options) for _, sims in similarities(vectors, fitted.centroids, fitted.frame)])
     return p.view(L, H, len(vectors), C).permute(2, 0, 1, 3) * fitted.weights
 
 
@@ -115,13 +130,35 @@ def unit(x: Tensor) -> Tensor:
     return F.normalize(x.float(), dim=-1)
 
 
-def support_centre(vectors: Tensor, options: FitOptions) -> Tensor:
-    """The mean (L, H, D) of the support vectors (N, L, H, D) where options.centre, else zeros."""
-    return vectors.mean(0, dtype=torch.float32) if options.centre else torch.zeros(vectors.shape[1:])
+def support_frame(vectors: Tensor, labels: Tensor, n_classes: int, options: FitOptions) -> Frame:
+    """What options say that vectors are seen from, learned from support vectors (N, L, H, D) and labels (N,)."""
+    _, L, H, D = vectors.shape
+    if options.whiten is None:
+        return Frame(vectors.mean(0, dtype=torch.float32) if options.centre else plain_frame(vectors).centre)
+    membership = one_hot(labels, n_classes)
+    share = membership / membership.sum(0).clamp_min(1)
+    centre, whitener = torch.empty(L * H, D), torch.empty(L * H, D, D)
+    for heads, x in heads_first(vectors, n_classes, plain_frame(vectors)):
+        x = unit(x)
+        centre[heads] = x.mean(1)
+        within = x - membership @ (share.T @ x)
+        covariance = within.mT @ within
+        power = covariance.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None]
+        alike = torch.eye(D).expand_as(covariance)
+        # Without two clips in any class nothing is known of how they vary: all directions alike then.
+        shrunk = torch.where(power > 0, (1 - options.whiten) * covariance / power.clamp_min(1e-30) + options.whiten * alike, alike)
+        values, directions = torch.linalg.eigh(shrunk)
+        whitener[heads] = directions * values.clamp_min(1e-6).rsqrt().unsqueeze(-2) @ directions.mT
+    return Frame(centre.view(L, H, D), whitener.view(L, H, D, D))
 
 
-def class_centroids(vectors: Tensor, labels: Tensor, n_classes: int, centre: Tensor) -> Tensor:
-    """Centroids mu (C, L, H, D): the mean of a class's vectors (N, L, H, D), less the centre, then of unit length per head."""
+def plain_frame(vectors: Tensor) -> Frame:
+    """The paper's: vectors (N, L, H, D) are taken as they are."""
+    return Frame(torch.zeros(vectors.shape[1:]))
+
+
+def class_centroids(vectors: Tensor, labels: Tensor, n_classes: int, frame: Frame) -> Tensor:
+    """Centroids mu (C, L, H, D): the mean of a class's vectors (N, L, H, D) seen from the frame, then of unit length per head."""
     if n_classes < 2:
         raise DataError(f"found {n_classes} class; add clips of at least one more class, two are the least that can be told apart.")
     if (empty := (torch.bincount(labels, minlength=n_classes) == 0).nonzero().flatten()).numel():
@@ -129,7 +166,7 @@ def class_centroids(vectors: Tensor, labels: Tensor, n_classes: int, centre: Ten
     _, L, H, D = vectors.shape
     membership = one_hot(labels, n_classes)
     mu = torch.empty(n_classes, L * H, D)
-    for heads, x in heads_first(vectors, n_classes, centre):
+    for heads, x in heads_first(vectors, n_classes, frame):
         mu[:, heads] = unit(class_totals(x, membership)).transpose(0, 1)
     if not torch.isfinite(mu).all():
         raise DataError("the head vectors hold NaN or infinite values; extract them again, in float32 if they were in float16.")
@@ -141,21 +178,32 @@ def class_totals(x: Tensor, membership: Tensor) -> Tensor:
     return membership.T @ x
 
 
-def similarities(vectors: Tensor, centroids: Tensor, centre: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Yields (heads, cosines (heads, Q, C)) of vectors (Q, L, H, D), less the centre, with unit centroids (C, L, H, D)."""
+def similarities(vectors: Tensor, centroids: Tensor, frame: Frame) -> Iterator[tuple[slice, Tensor]]:
+    """Yields (heads, cosines (heads, Q, C)) of vectors (Q, L, H, D), seen from the frame, with unit centroids (C, L, H, D)."""
     mu = centroids.flatten(1, 2).transpose(0, 1)  # (L * H, C, D)
-    for heads, x in heads_first(vectors, len(centroids), centre):
+    for heads, x in heads_first(vectors, len(centroids), frame):
         yield heads, unit(x) @ mu[heads].transpose(1, 2)
 
 
 def leave_one_out_similarities(
-    vectors: Tensor, labels: Tensor, n_classes: int, groups: Tensor | None = None, *, centre: bool = False
+    vectors: Tensor,
+    labels: Tensor,
+    n_classes: int,
+    groups: Tensor | None = None,
+    *,
+    centre: bool = False,
+    whitened: Frame | None = None,
 ) -> Iterator[tuple[slice, Tensor]]:
     """Yields (heads, cosines (heads, N, C)) with each clip's whole group taken out of the centroids it is compared with.
 
     Closed form on raw sums, mu^-g = sum_c - sum_g: exactly the centroids of a refit without the group. A class that the
-    group leaves empty gets the cosine -inf, and so the posterior 0. With centre, the centre too is that of the refit.
+    group leaves empty gets the cosine -inf, and so the posterior 0. With centre, the centre too is that of the refit. A frame that
+    whitens stays as it is, learned from whichever clips it was: only the centroids leave the clip out.
     """
+    if whitened is not None and whitened.whitener is not None:
+        frame, centre = whitened, False
+    else:
+        frame = Frame(vectors.mean(0, dtype=torch.float32)) if centre else plain_frame(vectors)
     groups = torch.arange(len(labels)) if groups is None else torch.unique(groups, return_inverse=True)[1]
     membership = one_hot(labels, n_classes)
     count, group_size = membership.sum(0), torch.bincount(groups)
@@ -164,8 +212,7 @@ def leave_one_out_similarities(
     of_group, of_class = parts
     left = count[of_class] - torch.bincount(part_of)
     clip, part = (groups[:, None] == of_group).nonzero(as_tuple=True)
-    origin = vectors.mean(0, dtype=torch.float32) if centre else torch.zeros(vectors.shape[1:])
-    for heads, x in heads_first(vectors, n_classes, origin):
+    for heads, x in heads_first(vectors, n_classes, frame):
         total = class_totals(x, membership)
         part_sum = torch.zeros(len(x), len(of_class), x.shape[-1]).index_add_(1, part_of, x)
         remainder = total[:, of_class] - part_sum
@@ -266,14 +313,18 @@ def head_weights(r: Tensor, options: FitOptions) -> Tensor:
 # Chunks ----------------------------------------------------------------------------------------------------------------------
 
 
-def heads_first(vectors: Tensor, n_classes: int, centre: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Yields (heads, x (heads, N, D) float32): a few of the L * H heads of vectors (N, L, H, D), less the centre, at a time."""
-    flat, origin = vectors.flatten(1, 2), centre.flatten(0, 1)
+def heads_first(vectors: Tensor, n_classes: int, frame: Frame) -> Iterator[tuple[slice, Tensor]]:
+    """Yields (heads, x (heads, N, D) float32): a few of the L * H heads of vectors (N, L, H, D), seen from the frame, at a time."""
+    flat, origin = vectors.flatten(1, 2), frame.centre.flatten(0, 1)
     N, count, D = flat.shape
     step = max(1, CHUNK_ELEMENTS // max(1, N * max(D, n_classes)))
     for start in range(0, count, step):
         heads = slice(start, min(start + step, count))
-        yield heads, flat[:, heads].transpose(0, 1).contiguous().float() - origin[heads, None]
+        x = flat[:, heads].transpose(0, 1).contiguous().float()
+        if frame.whitener is None:
+            yield heads, x - origin[heads, None]
+        else:
+            yield heads, (unit(x) - origin[heads, None]) @ frame.whitener.flatten(0, 1)[heads]
 
 
 def one_hot(labels: Tensor, n_classes: int) -> Tensor:

@@ -101,16 +101,17 @@ def best_head(support: Support) -> Scorer:
 
 def sav(support: Support) -> Scorer:
     """Sparse attention vectors (arXiv 2412.00142): the 20 heads most accurate on the support clips, by majority vote."""
-    centre = torch.zeros(support.vectors.shape[1:])
-    centroids = algorithm.class_centroids(support.vectors, support.labels, support.n_classes, centre)
-    hits = _hits(algorithm.similarities(support.vectors, centroids, centre), support.labels)
+    frame = algorithm.plain_frame(support.vectors)
+    centroids = algorithm.class_centroids(support.vectors, support.labels, support.n_classes, frame)
+    hits = _hits(algorithm.similarities(support.vectors, centroids, frame), support.labels)
     chosen = hits.topk(min(SAV_HEADS, len(hits))).indices
     picked = centroids.flatten(1, 2)[:, chosen, None]  # (C, heads, 1, D)
-    no_centre = centre.flatten(0, 1)[chosen, None]
 
     def score(vectors: Tensor) -> Tensor:
         voters = vectors.flatten(1, 2)[:, chosen, None]
-        votes = torch.cat([sims.argmax(-1) for _, sims in algorithm.similarities(voters, picked, no_centre)])  # (heads, Q)
+        votes = torch.cat(
+            [sims.argmax(-1) for _, sims in algorithm.similarities(voters, picked, algorithm.plain_frame(voters))]
+        )  # (heads, Q)
         return torch.nn.functional.one_hot(votes, support.n_classes).float().mean(0)
 
     return score
@@ -196,9 +197,9 @@ def _reliability(support: Support, **changes: Any) -> Tensor:
 def _vote_with(support: Support, raw: Tensor) -> Scorer:
     """Linear soft vote with weights (L, H, C) made to sum to 1 over heads; a column that is zero everywhere becomes uniform."""
     raw = torch.where(raw.sum((0, 1)) > 0, raw, 1.0)
-    centre = torch.zeros(support.vectors.shape[1:])
-    centroids = algorithm.class_centroids(support.vectors, support.labels, support.n_classes, centre)
-    fitted = algorithm.Fitted(centre, centroids, raw, raw / raw.sum((0, 1)), torch.zeros(support.n_classes))
+    frame = algorithm.plain_frame(support.vectors)
+    centroids = algorithm.class_centroids(support.vectors, support.labels, support.n_classes, frame)
+    fitted = algorithm.Fitted(frame, centroids, raw, raw / raw.sum((0, 1)), torch.zeros(support.n_classes))
     return lambda vectors: algorithm.scores(vectors, fitted, support.options.paper)
 
 

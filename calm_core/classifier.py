@@ -81,7 +81,7 @@ class Prediction:
 class CalmClassifier:
     """A fitted model. class_names in the order of C.
 
-    centre (L, H, D): taken from every vector first; centroids (C, L, H, D) unit length; reliability, weights (L, H, C).
+    frame: what vectors are seen from first (`algorithm.Frame`); centroids (C, L, H, D) unit length; reliability, weights (L, H, C).
 
     judged (C,): how many clips judged each class. chance (C,): the reliability that heads reach in one case of twenty where labels
     say nothing (`confidence.chance_level`), NaN where that was not asked for. temperature: calibration, None if too few clips.
@@ -89,7 +89,7 @@ class CalmClassifier:
     """
 
     class_names: tuple[str, ...]
-    centre: Tensor
+    frame: algorithm.Frame
     centroids: Tensor
     reliability: Tensor
     weights: Tensor
@@ -154,7 +154,7 @@ class CalmClassifier:
             chance = confidence.chance_level(truth, rows.clip_of_row, judge, rows.shape[1] * rows.shape[2], cost=cost)
         return cls(
             class_names=names,
-            centre=fitted.centre,
+            frame=fitted.frame,
             centroids=fitted.centroids,
             reliability=fitted.reliability,
             weights=fitted.weights,
@@ -235,7 +235,7 @@ class CalmClassifier:
             "origin": asdict(self.origin) if self.origin else None,
         }
         tensors = {
-            "centre": self.centre,
+            "centre": self.frame.centre,
             "centroids": self.centroids,
             "reliability": self.reliability,
             "weights": self.weights,
@@ -245,6 +245,8 @@ class CalmClassifier:
             "held_out_scores": torch.from_numpy(self.held_out.scores),
             "held_out_familiarity": torch.from_numpy(self.held_out.familiarity),
         }
+        if self.frame.whitener is not None:
+            tensors["whitener"] = self.frame.whitener
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         header["sha256"] = _checksum(header, tensors)
         try:
@@ -270,7 +272,7 @@ class CalmClassifier:
         try:
             model = cls(
                 class_names=tuple(header["class_names"]),
-                centre=tensors["centre"],
+                frame=algorithm.Frame(tensors["centre"], tensors["whitener"] if header["options"]["whiten"] is not None else None),
                 centroids=tensors["centroids"],
                 reliability=tensors["reliability"],
                 weights=tensors["weights"],
@@ -296,7 +298,7 @@ class CalmClassifier:
     def _require_whole(self, name: str) -> None:
         """Raises BundleError where the parts of a file that says it is whole don't fit each other."""
         C, L, H, D = len(self.class_names), *self.centroids.shape[-3:]
-        expected = {"centre": (L, H, D), "centroids": (C, L, H, D), "reliability": (L, H, C), "weights": (L, H, C)}
+        expected = {"centroids": (C, L, H, D), "reliability": (L, H, C), "weights": (L, H, C)}
         expected |= {"judged": (C,), "chance": (C,)}
         wrong = [part for part, shape in expected.items() if tuple(getattr(self, part).shape) != shape]
         wrong += [
@@ -315,7 +317,7 @@ class CalmClassifier:
 
     @property
     def _fitted(self) -> algorithm.Fitted:
-        return algorithm.Fitted(self.centre, self.centroids, self.reliability, self.weights, self.judged)
+        return algorithm.Fitted(self.frame, self.centroids, self.reliability, self.weights, self.judged)
 
     def _checked(self, vectors: Vectors, groups: Sequence[Any] | None) -> HeadVectors:
         rows = as_head_vectors(vectors, groups)

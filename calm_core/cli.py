@@ -15,17 +15,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
-from . import __version__, dataset, export, labelling
+from . import __version__, dataset, export, labelling, report
 from .active import DEFAULT_ORDER, ORDERS
-from .backbones import BACKBONES, DEFAULT_BACKBONE, offered
+from .backbones import DEFAULT_BACKBONE, HUB_PREFIX, backbone_row, offered
 from .classifier import CalmClassifier
 from .confidence import COVERAGE, Proportion
 from .dataset import ClipCheck
 from .doctor import examine
-from .errors import BundleError, CalmError, DataError
+from .errors import BackboneError, BundleError, CalmError, DataError, OptionError
 from .library import Entry, Judgement, Project, Snapshot
-from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme
-from .studio import ClipPrediction, Doubt, Studio, Workspace
+from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme, listed_prompt
+from .studio import ClipPrediction, Doubt, Learned, Studio, Workspace
+from .timeline import CONFIDENCE, WINDOW_S, timeline
 from .trust import TrustResult
 from .vectors import calm_home
 
@@ -48,13 +49,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--backbone", choices=[row.id for row in BACKBONES], metavar="ID", help=f"default {DEFAULT_BACKBONE}; see 'backbones'"
+        "--backbone",
+        type=_backbone_id,
+        metavar="ID",
+        help=f"default {DEFAULT_BACKBONE}; see 'backbones'; {HUB_PREFIX}OWNER/NAME takes another audio-language model of the hub",
     )
     common.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
     common.add_argument("--prompt", help=f"the question asked about every clip; default {NEUTRAL_PROMPT!r}")
     common.add_argument("--json", action="store_true", help="one JSON object on stdout")
     method = argparse.ArgumentParser(add_help=False)
     default = FitOptions()
+    method.add_argument(
+        "--list-classes", action="store_true", help="ask with all class names listed, in place of --prompt; the classifier remembers it"
+    )
     method.add_argument("--tau", type=float, default=default.tau, help="temperature of a head's posterior (default %(default)s)")
     method.add_argument("--tau-w", type=float, default=default.tau_w, help="temperature of the weights over heads (default %(default)s)")
     method.add_argument("--scheme", choices=get_args(Scheme), default=default.scheme, help="what makes a head reliable on a clip")
@@ -67,8 +74,9 @@ def build_parser() -> argparse.ArgumentParser:
     method.add_argument("--top-k", type=int, help="heads kept per class (default all)")
     method.add_argument("--pooling", choices=get_args(Pooling), default=default.pooling, help="sum votes or their logarithms")
     method.add_argument("--centre", action="store_true", help="subtract the mean of the support vectors first")
+    method.add_argument("--whiten", type=float, help="divide out how clips vary within a class, shrunk by this share (default: don't)")
     method.add_argument("--trust", type=float, default=default.trust, help="0 equal weights to 1 learned ones (default %(default)s)")
-    method.add_argument("--auto", action="store_true", help="choose tau, tau-w, pooling, centre and trust on the support clips alone")
+    method.add_argument("--auto", action="store_true", help="choose all but shrinkage and reliability on the support clips alone")
     method.add_argument(
         "--shrinkage", type=float, default=default.shrinkage, help="alpha; pulls reliability to its mean (default %(default)s)"
     )
@@ -82,12 +90,28 @@ def build_parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", parents=[common, method], help="learn a classifier from a folder, ZIP or CSV of labelled clips")
     fit.add_argument("data", type=Path, metavar="DIR", help="class folders, a .zip of them, or a .csv with file_name,label")
     fit.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where to save it, for example owls.safetensors")
+    fit.add_argument("--report", type=Path, metavar="FILE", help="also write a report, one HTML file that opens without a network")
     fit.set_defaults(run=_fit)
 
     predict = commands.add_parser("predict", parents=[common], help="ask a saved classifier about clips")
     predict.add_argument("model", type=Path, metavar="FILE", help="a saved classifier")
     predict.add_argument("clips", type=Path, nargs="+", metavar="CLIP", help="audio files or folders")
     predict.set_defaults(run=_predict)
+
+    told = commands.add_parser("report", parents=[common], help="write a saved classifier's report: one HTML file, no network needed")
+    told.add_argument("model", type=Path, metavar="FILE", help="a saved classifier")
+    told.add_argument("clips", type=Path, nargs="*", metavar="CLIP", help="audio files or folders whose answers and reasons to include")
+    told.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where to write it, for example owls.html")
+    told.set_defaults(run=_report)
+
+    over = commands.add_parser("timeline", parents=[common], help="hear a long recording window by window; events as labels")
+    over.add_argument("model", type=Path, metavar="FILE", help="a saved classifier")
+    over.add_argument("recording", type=Path, metavar="RECORDING", help="an audio file of up to an hour")
+    over.add_argument("--window", type=float, help=f"seconds heard at once (default {WINDOW_S:g})")
+    over.add_argument("--hop", type=float, help="seconds from one window to the next (default half a window)")
+    over.add_argument("--confidence", type=float, default=CONFIDENCE, help="from which on a window is an event (default %(default)s)")
+    over.add_argument("-o", "--output", type=Path, metavar="FILE", help="write labels: .txt for Audacity, .tsv for Raven")
+    over.set_defaults(run=_timeline)
 
     evaluate = commands.add_parser("evaluate", parents=[common, method], help="measure CALM and the other methods on a labelled data set")
     evaluate.add_argument("data", type=Path, metavar="DIR", help="class folders, a .zip of them, or a .csv with file_name,label")
@@ -149,12 +173,14 @@ def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
             workspace,
             studio.backbone(arguments.backbone or DEFAULT_BACKBONE, arguments.device),
             options=options,
-            extract_options=_extract_options(arguments),
-            ladder=False,
+            extract_options=_extract_options(arguments, list(workspace.class_counts)),
+            ladder=arguments.report is not None,
             progress=_progress,
         )
     model = learned.model
     model.save(output)
+    if arguments.report is not None:
+        report.write(arguments.report, learned, bundle=output.name)
     doubts = [_doubt_in_words(doubt) for doubt in learned.doubts]
     for note in (*model.warnings, *learned.advice, *doubts):
         print(f"note: {note}", file=sys.stderr)
@@ -184,17 +210,8 @@ def _doubt_in_words(doubt: Doubt) -> str:
 
 
 def _predict(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    studio = Studio()
     model = CalmClassifier.load(arguments.model)
-    own = model.origin.backbone if model.origin else DEFAULT_BACKBONE
-    if arguments.backbone not in (None, own):  # said before a large backbone is loaded
-        raise BundleError(
-            f"{arguments.model.name} was learned with the backbone {own!r}, not {arguments.backbone!r}; leave --backbone out."
-        )
-    clips = dataset.read_unlabelled(arguments.clips)
-    _report_left_out((), clips.ignored)
-    backbone = studio.backbone(arguments.backbone or own, arguments.device)
-    found = studio.predict(model, clips.clips, backbone, prompt=arguments.prompt, progress=_progress)
+    found = _answers(arguments, model)
     rows, lines = [], []
     for p in found:
         row: dict[str, Any] = {"file": str(p.path), "label": p.label or None, "confidence": p.confidence, "error": p.error or None}
@@ -219,18 +236,57 @@ def _set_in_words(p: ClipPrediction) -> list[str]:
     return [] if p.prediction_set is None else [f"{100 * COVERAGE:.0f} %: {', '.join(p.prediction_set) or 'none of these'}"]
 
 
+def _answers(arguments: argparse.Namespace, model: CalmClassifier) -> tuple[ClipPrediction, ...]:
+    """What a saved classifier says of the clips that were named."""
+    studio = Studio()
+    own = model.origin.backbone if model.origin else DEFAULT_BACKBONE
+    if arguments.backbone not in (None, own):  # said before a large backbone is loaded
+        raise BundleError(
+            f"{arguments.model.name} was learned with the backbone {own!r}, not {arguments.backbone!r}; leave --backbone out."
+        )
+    clips = dataset.read_unlabelled(arguments.clips)
+    _report_left_out((), clips.ignored)
+    backbone = studio.backbone(arguments.backbone or own, arguments.device)
+    return studio.predict(model, clips.clips, backbone, prompt=arguments.prompt, progress=_progress)
+
+
+def _report(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    model = CalmClassifier.load(arguments.model)
+    answers = _answers(arguments, model) if arguments.clips else ()
+    report.write(arguments.output, Learned(model), answers, bundle=arguments.model.name)
+    return {"model": str(arguments.model), "report": str(arguments.output)}, f"wrote {arguments.output}"
+
+
+def _timeline(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    model, output = CalmClassifier.load(arguments.model), arguments.output
+    if output is not None and output.suffix not in (".txt", ".tsv"):
+        raise DataError(f"{output.name} should end in .txt (Audacity) or .tsv (Raven).")
+    backbone = Studio().backbone(arguments.backbone or (model.origin.backbone if model.origin else DEFAULT_BACKBONE), arguments.device)
+    found = timeline(model, arguments.recording, backbone, window_s=arguments.window, hop_s=arguments.hop, progress=_progress)
+    events = found.events(arguments.confidence)
+    regions = [export.Region(e.start_s, e.end_s, e.label, arguments.recording.name) for e in events]
+    if output is not None and output.suffix == ".txt":
+        output.write_text(export.audacity_track(regions), encoding="utf-8")
+    elif output is not None:
+        export.raven_table(regions, backbone.sample_rate_hz / 2, [e.confidence for e in events]).to_csv(output, sep="\t", index=False)
+    lines = [f"{e.start_s:.2f}\t{e.end_s:.2f}\t{e.label}\t{100 * e.confidence:.0f} %" for e in events]
+    result = {"recording": str(arguments.recording), "seconds": found.seconds, "windows": len(found.begins_s)}
+    return {**result, "events": [asdict(e) for e in events]}, "\n".join(lines or [f"no event above {arguments.confidence:g}"])
+
+
 def _evaluate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     options, studio = _fit_options(arguments), Studio()
     with TemporaryDirectory(prefix="calm-") as unpacked:
+        data = dataset.read(arguments.data, Path(unpacked))
         found, left_out = studio.evaluate(
-            dataset.read(arguments.data, Path(unpacked)),
+            data,
             studio.backbone(arguments.backbone or DEFAULT_BACKBONE, arguments.device),
             shots=arguments.shots,
             episodes=arguments.episodes,
             seed=arguments.seed,
             by_folds=arguments.folds,
             options=options,
-            extract_options=_extract_options(arguments),
+            extract_options=_extract_options(arguments, data.class_names),
             progress=_progress,
         )
     _report_left_out(left_out, ())
@@ -286,16 +342,17 @@ def _simulate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         raise DataError(f"there is no order {wrong[0]!r}; choose from {', '.join(ORDERS)}.")
     studio = Studio()
     with TemporaryDirectory(prefix="calm-") as unpacked:
+        data = dataset.read(arguments.data, Path(unpacked))
         found, left_out = labelling.simulate(
             studio,
-            dataset.read(arguments.data, Path(unpacked)),
+            data,
             studio.backbone(arguments.backbone or DEFAULT_BACKBONE, arguments.device),
             orders=orders,
             start=arguments.start,
             budget=arguments.labels,
             seeds=arguments.seeds,
             options=_fit_options(arguments),
-            extract_options=_extract_options(arguments),
+            extract_options=_extract_options(arguments, data.class_names),
             progress=_progress,
         )
     _report_left_out(left_out, ())
@@ -367,7 +424,8 @@ def _backbones(_: argparse.Namespace) -> tuple[dict[str, Any], str]:
     for row in rows:
         del row["hidden"]
     lines = [
-        f"{row.id:<26}{row.heads:>8} heads  {row.memory_gb:>5} GB  {row.window_s:>3} s  {row.licence:<12}{row.title}" for row in offered()
+        f"{row.id:<26}{row.heads:>8} heads  {row.memory_gb:>5} GB  {row.window_s:>3} s  {row.licence:<22}{row.hears:<12}{row.title}"
+        for row in offered()
     ]
     return {"backbones": rows, "default": DEFAULT_BACKBONE}, "\n".join(lines)
 
@@ -381,11 +439,22 @@ def _doctor(_: argparse.Namespace) -> tuple[dict[str, Any], str]:
     return {"ok": all(f.ok for f in findings if f.needed), "findings": [asdict(f) for f in findings]}, "\n".join(lines)
 
 
+def _backbone_id(text: str) -> str:
+    try:
+        return backbone_row(text).id
+    except BackboneError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _fit_options(arguments: argparse.Namespace) -> FitOptions:
     return FitOptions(**{field.name: getattr(arguments, field.name) for field in fields(FitOptions)})
 
 
-def _extract_options(arguments: argparse.Namespace) -> ExtractOptions:
+def _extract_options(arguments: argparse.Namespace, class_names: Sequence[str]) -> ExtractOptions:
+    if arguments.list_classes:
+        if arguments.prompt is not None:
+            raise OptionError("--list-classes makes its own prompt; leave out --prompt.")
+        return ExtractOptions(prompt=listed_prompt(class_names))
     return ExtractOptions() if arguments.prompt is None else ExtractOptions(prompt=arguments.prompt)
 
 

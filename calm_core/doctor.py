@@ -15,7 +15,7 @@ import av
 import soundfile
 import torch
 
-from .backbones import POCKET_FOLDER, resolve_device
+from .backbones import POCKET_FOLDER, fitting, resolve_device
 from .vectors import calm_home
 
 PACKAGES = ("torch", "transformers", "gradio", "librosa", "soundfile", "av", "plotly", "pandas", "safetensors", "scikit-learn", "soxr")
@@ -50,6 +50,7 @@ def _findings() -> Iterator[Finding]:
         except PackageNotFoundError:
             yield Finding(package, False, "not installed", "run: pip install -r requirements.txt")
     yield Finding("device", True, _device())
+    yield Finding("backbones that fit it", True, ", ".join(row.id for row in fitting(resolve_device())))
     formats = soundfile.available_formats()
     missing = [name for name in SOUNDFILE_FORMATS if name not in formats]
     yield Finding(

@@ -186,6 +186,20 @@ def audacity(entries: Sequence[Entry]) -> dict[str, str]:
     }
 
 
+def audacity_track(found: Sequence[Region]) -> str:
+    """One label track of regions that come from no project."""
+    return "".join(f"{r.start_s:.6f}\t{r.end_s:.6f}\t{_line(r.label)}\n" for r in found)
+
+
+def raven_table(found: Sequence[Region], top_hz: float, confidences: Sequence[float]) -> pd.DataFrame:
+    """A Raven selection table of regions that come from no project, over all frequencies up to top_hz."""
+    rows = [
+        (i, "Spectrogram 1", 1, round(r.start_s, 6), round(r.end_s, 6), 0, top_hz, r.recording, r.label, round(sure, 4))
+        for i, (r, sure) in enumerate(zip(found, confidences, strict=True), start=1)
+    ]
+    return pd.DataFrame(rows, columns=[*_RAVEN, "Begin File", "Label", "Confidence"])
+
+
 def write_audacity(entries: Sequence[Entry], into: Path) -> None:
     """One label track for each recording, called like it, in the new or empty folder `into`."""
     tracks = audacity(entries)

@@ -1,5 +1,8 @@
 """Clips -> head vectors: decode, cut into windows, look up, batch by length, run the backbone, store. Knows no labels' meaning.
 
+Files are decoded ahead in threads of their own. Windows run longest first in batches of a token budget: sorted by length, batches hold
+little padding, and a lack of memory shows at once.
+
 Every batch is stored as soon as it is done, so a job that is stopped, dropped or killed goes on where it was. The store keeps float32
 exactly, so a clip gives bit-equal vectors whenever it is asked about again, as long as it stays in the store.
 """
@@ -7,8 +10,12 @@ exactly, so a clip gives bit-equal vectors whenever it is asked about again, as 
 from __future__ import annotations
 
 import logging
+import math
+import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from . import audio
-from .backbones import Backbone
+from .backbones import Backbone, check_layers
 from .errors import BackboneError, Cancelled, DataError
 from .options import ExtractOptions
 from .vectors import HeadVectors, Origin, VectorStore, vector_key
@@ -27,23 +34,37 @@ Array = NDArray[np.float32]
 Progress = Callable[[int, int, str], None]  # (clips done, clips in all, what is being done)
 Cancel = Callable[[], bool]
 
+CPU_TOKEN_BUDGET, TOKEN_BUDGET = 1024, 8192  # of one forward pass: about five 5-s clips on a CPU, forty on an accelerator
+CPU_BATCH, BATCH = 8, 512  # windows of one forward pass, so that a CPU tells of its progress also where clips are short
+CHARACTERS_PER_TOKEN = 3  # of a prompt, counted low: what a batch costs may be overestimated
+TEMPLATE_TOKENS = 32  # around the prompt, about
+DECODERS = min(8, os.cpu_count() or 1)  # threads
 CHUNK_SECONDS = 1800.0  # of sound decoded at once: enough clips to sort by length, 115 MB at 16 kHz
 
 
 @dataclass(frozen=True, slots=True)
 class ClipSource:
-    """One clip to extract: where it is, what to call it in messages, and what to say while it is being worked on."""
+    """One clip to extract: where it is, what to call it in messages, and what to say while it is being worked on.
+
+    prompt: asked about this clip instead of the options' (`options.multiple_choice_prompt`); None asks the options'.
+    """
 
     path: Path
     name: str
     note: str = ""
+    prompt: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Window:
     clip: int
     samples: Array
-    key: str
+    prompt: str
+    keys: tuple[str, ...]  # under the first its vectors are stored, under any they may be found
+
+    @property
+    def key(self) -> str:
+        return self.keys[0]
 
 
 def origin_of(backbone: Backbone, prompt: str) -> Origin:
@@ -59,9 +80,12 @@ def extract(
     store: VectorStore | None = None,
     progress: Progress | None = None,
     cancelled: Cancel | None = None,
+    layers: int | None = None,
 ) -> HeadVectors:
     """Head vectors of audio files, windows in the order of the clips; a clip longer than the backbone's window has several.
 
+    layers: read only the first so many and leave the model there; the vectors behind them are zero. For predicting with a fitted
+    classifier whose weights are zero behind them, never for fitting.
     Raises DataError for an empty list, AudioError naming the first clip that can't be used, BackboneError where not even one
     window fits the device, Cancelled where `cancelled()` turned true. All that was finished is in the store by then.
     """
@@ -70,7 +94,9 @@ def extract(
     options, store = options or ExtractOptions(), store or VectorStore()
     sources = [c if isinstance(c, ClipSource) else ClipSource(Path(c), Path(c).name) for c in clips]
     origin = origin_of(backbone, options.prompt)
-    batch_size = options.batch_size
+    on_cpu = backbone.device == "cpu"
+    budget = options.token_budget or (CPU_TOKEN_BUDGET if on_cpu else TOKEN_BUDGET)
+    batch_size = options.batch_size or (CPU_BATCH if on_cpu else BATCH)
     rows: list[Array] = []
     clip_of_row: list[int] = []
 
@@ -78,24 +104,29 @@ def extract(
         if cancelled and cancelled():
             raise Cancelled(f"stopped after {done} of {len(sources)} clips; what was finished is kept.")
 
-    for chunk, windows in _chunks(sources, backbone, origin, stop_if_asked):
-        found = {key: store.get(key) for key in dict.fromkeys(window.key for window in windows)}
-        vectors = {key: vector for key, vector in found.items() if vector is not None}
-        # Sorted by length, batches hold little padding; the longest come first, so that a lack of memory shows at once.
+    read = check_layers(layers, backbone.shape)
+    for chunk, windows in _chunks(sources, backbone, options.prompt, read, stop_if_asked):
+        vectors: dict[str, Array] = {}
+        for window in {window.key: window for window in windows}.values():
+            if (vector := _stored(store, window)) is not None:
+                vectors[window.key] = vector[:read]
         unique = {window.key: window for window in windows if window.key not in vectors}
-        waiting = sorted(unique.values(), key=lambda window: -len(window.samples))
+        waiting = sorted(unique.values(), key=lambda window: (window.prompt, -len(window.samples)))
         while waiting:
             stop_if_asked(_clips_done(chunk, windows, vectors))
-            batch = waiting[:batch_size]
+            prompt = waiting[0].prompt
+            cost = tokens(len(waiting[0].samples), backbone, prompt)
+            most = max(1, min(batch_size, budget // cost))
+            batch = [window for window in waiting[:most] if window.prompt == prompt]
             try:
-                computed = backbone.extract([window.samples for window in batch], options.prompt)
+                computed = backbone.extract([window.samples for window in batch], prompt, layers)
             except (torch.OutOfMemoryError, MemoryError) as error:
                 if len(batch) == 1:
                     raise BackboneError(
                         f"clip {sources[batch[0].clip].name!r} doesn't fit the memory of {backbone.device}; choose a smaller backbone."
                     ) from error
-                batch_size = max(1, len(batch) // 2)
-                log.warning("out of memory on %s: going on with batches of %d", backbone.device, batch_size)
+                budget = len(batch) // 2 * cost
+                log.warning("out of memory on %s: going on with %d tokens at once", backbone.device, budget)
                 continue
             for window, vector in zip(batch, computed, strict=True):
                 if not np.isfinite(vector).all():
@@ -112,23 +143,48 @@ def extract(
             progress(chunk.stop, len(sources), sources[chunk[-1]].note)
         rows += [vectors[window.key] for window in windows]
         clip_of_row += [window.clip for window in windows]
-    return HeadVectors(np.stack(rows), np.array(clip_of_row, dtype=np.int64), origin)
+    values = np.zeros((len(rows), *astuple(backbone.shape)), np.float32)
+    values[:, :read] = rows
+    return HeadVectors(values, np.array(clip_of_row, dtype=np.int64), origin)
+
+
+def _stored(store: VectorStore, window: _Window) -> Array | None:
+    return next((vector for key in window.keys if (vector := store.get(key)) is not None), None)
+
+
+def tokens(samples: int, backbone: Backbone, prompt: str) -> int:
+    """About how many tokens one window with its prompt costs the backbone."""
+    sound = math.ceil(samples / backbone.sample_rate_hz * backbone.tokens_per_s)
+    return sound + len(prompt) // CHARACTERS_PER_TOKEN + TEMPLATE_TOKENS
 
 
 def _chunks(
-    sources: Sequence[ClipSource], backbone: Backbone, origin: Origin, before_clip: Callable[[int], None]
+    sources: Sequence[ClipSource], backbone: Backbone, prompt: str, layers: int, before_clip: Callable[[int], None]
 ) -> Iterator[tuple[range, list[_Window]]]:
-    """Yields (clips, their windows), about CHUNK_SECONDS of sound at a time; before_clip is told of every clip about to be decoded."""
+    """Yields (clips, their windows), about CHUNK_SECONDS of sound at a time; before_clip is told of every clip about to be used."""
     start, seconds, windows = 0, 0.0, list[_Window]()
-    for clip, source in enumerate(sources):
-        before_clip(start)
-        recording = audio.load(source.path, backbone.sample_rate_hz, name=source.name)
-        for piece in audio.windows(recording.samples, backbone.sample_rate_hz, backbone.window_s):
-            windows.append(_Window(clip, piece, vector_key(piece, backbone.sample_rate_hz, origin)))
-        seconds += recording.seconds
-        if seconds > CHUNK_SECONDS or clip == len(sources) - 1:
-            yield range(start, clip + 1), windows
-            start, seconds, windows = clip + 1, 0.0, []
+    with ThreadPoolExecutor(DECODERS, "decode") as pool:
+        ahead: deque[Future[audio.Recording]] = deque()
+        try:
+            for clip in range(len(sources)):
+                before_clip(start)
+                for source in sources[clip + len(ahead) : clip + 2 * DECODERS]:
+                    ahead.append(pool.submit(audio.load, source.path, backbone.sample_rate_hz, name=source.name))
+                recording = ahead.popleft().result()
+                asked = sources[clip].prompt or prompt
+                origins = [origin_of(backbone, asked)]
+                if layers < backbone.shape.layers:
+                    origins.insert(0, replace(origins[0], preprocessing=f"{origins[0].preprocessing}, first {layers} layers"))
+                for piece in audio.windows(recording.samples, backbone.sample_rate_hz, backbone.window_s):
+                    keys = tuple(vector_key(piece, backbone.sample_rate_hz, origin) for origin in origins)
+                    windows.append(_Window(clip, piece, asked, keys))
+                seconds += recording.seconds
+                if seconds > CHUNK_SECONDS or clip == len(sources) - 1:
+                    yield range(start, clip + 1), windows
+                    start, seconds, windows = clip + 1, 0.0, []
+        finally:
+            for waiting in ahead:  # of a job that was stopped
+                waiting.cancel()
 
 
 def _clips_done(chunk: range, windows: Sequence[_Window], vectors: Mapping[str, Array]) -> int:

@@ -36,12 +36,17 @@ class HeadCapture:
         return stacked.unflatten(-1, (self.heads, -1)).float().cpu()
 
 
+class _Enough(Exception):  # noqa: N818 (nothing went wrong)
+    """Leaves a forward pass whose last wanted layer was captured; never seen outside this module."""
+
+
 @contextmanager
-def capture_heads(projections: Sequence[nn.Module], heads: int, last: Tensor) -> Iterator[HeadCapture]:
+def capture_heads(projections: Sequence[nn.Module], heads: int, last: Tensor, *, then_stop: bool = False) -> Iterator[HeadCapture]:
     """While inside, every forward pass leaves its head vectors in the capture.
 
     projections: the L output projections in layer order; last: (batch,) index of each row's last VALID token, which is not
-    position -1 where rows are padded on the right.
+    position -1 where rows are padded on the right. then_stop: the block ends as soon as the last projection is reached, so that
+    whatever the model would compute behind it isn't; leave nothing behind the forward pass in the block then.
     """
     capture = HeadCapture(len(projections), heads)
     handles = []
@@ -51,6 +56,8 @@ def capture_heads(projections: Sequence[nn.Module], heads: int, last: Tensor) ->
             hidden = args[0].detach()  # (batch, tokens, H * D)
             # Indexing copies: a view would keep the whole layer's tensor alive.
             capture.keep(layer, hidden[torch.arange(len(hidden), device=hidden.device), last.to(hidden.device)])
+            if then_stop and layer == len(projections) - 1:
+                raise _Enough
 
         return hook
 
@@ -58,6 +65,8 @@ def capture_heads(projections: Sequence[nn.Module], heads: int, last: Tensor) ->
         for layer, projection in enumerate(projections):
             handles.append(projection.register_forward_pre_hook(hook_for(layer)))
         yield capture
+    except _Enough:
+        pass  # all that was wanted is captured
     finally:
         for handle in handles:
             handle.remove()

@@ -103,8 +103,8 @@ class Labelling:
     ) -> None:
         self.project, self.studio, self.backbone = project, studio, backbone
         self.options, self.extract_options = options or FitOptions(), extract_options or ExtractOptions()
-        if self.options.auto:
-            raise OptionError("relearning after every answer needs fixed options; choose them first, for example by learning once.")
+        if self.options.auto or self.options.whiten is not None:  # a whitening is another one after every answer
+            raise OptionError("relearning after every answer needs fixed options and no whitening; take the paper's, FitOptions().paper.")
         self.now: Snapshot = project.snapshot()
         self.learned: Relearned | None = None
         self._lock = threading.RLock()

@@ -7,6 +7,8 @@ the weights over heads.
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self, get_args
 
@@ -17,6 +19,32 @@ ReliabilitySource = Literal["leave_one_out", "resubstitution", "holdout"]
 Pooling = Literal["linear", "log"]
 
 NEUTRAL_PROMPT = "What sound is this? Answer with the class name."
+MULTIPLE_CHOICE_OPTIONS = 4  # of the paper's protocol, the truth among them
+
+
+def listed_prompt(class_names: Sequence[str]) -> str:
+    """The question with all class names listed. Raises OptionError for fewer than two."""
+    if len(class_names) < 2:
+        raise OptionError(f"a prompt that lists the classes needs at least two; given: {', '.join(class_names) or 'none'}.")
+    return f"What sound is this? Answer with one of these: {', '.join(class_names)}."
+
+
+def multiple_choice_prompt(truth: str, class_names: Sequence[str], seed: int) -> str:
+    """The paper's question about one clip: four options in random order, of which one is the truth.
+
+    It leaks the answer to the features, so it serves for repeating the paper's protocol alone; mark every figure made with it. seed: of
+    this clip. Raises OptionError where truth isn't among the classes or there are fewer than four.
+    """
+    if truth not in class_names or len(class_names) < MULTIPLE_CHOICE_OPTIONS:
+        raise OptionError(
+            f"a multiple-choice prompt needs {MULTIPLE_CHOICE_OPTIONS} classes with the truth among them; truth {truth!r}, "
+            f"classes: {', '.join(class_names) or 'none'}. Use the neutral prompt."
+        )
+    rng = random.Random(seed)
+    options = [truth, *rng.sample([name for name in class_names if name != truth], MULTIPLE_CHOICE_OPTIONS - 1)]
+    rng.shuffle(options)
+    lettered = "".join(f"\n{letter}. {name}" for letter, name in zip("ABCD", options, strict=True))
+    return f"What sound is this? Choose one of these:{lettered}\nAnswer with the letter."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +59,10 @@ class FitOptions:
     shrinkage: alpha >= 0, pulls a class's reliability towards its mean over heads, the more the fewer clips it has.
     pooling: how heads' posteriors become a score: "linear" (paper) sums w p, "log" sums w log p (a product of experts).
     centre: subtract the mean of all support vectors from every vector first, head by head.
+    whiten: None (paper), or 0 < whiten <= 1: first bring vectors to unit length, centre them, and divide out how they vary within the
+    classes (pooled covariance of each head, shrunk by this share towards the same in all directions; 1 divides nothing out).
     trust: 1 (paper) votes with the learned weights, 0 with equal ones, between with their mixture.
-    auto: choose tau, tau_w, pooling, centre and trust by leave-one-out likelihood on the support clips (`selection.choose`);
+    auto: choose all but shrinkage and source of reliability by leave-one-out likelihood on the support clips (`selection.choose`);
     a fitted model's options hold what was chosen.
     """
 
@@ -44,6 +74,7 @@ class FitOptions:
     shrinkage: float = 0.0
     pooling: Pooling = "linear"
     centre: bool = False
+    whiten: float | None = None
     trust: float = 1.0
     auto: bool = False
 
@@ -57,6 +88,8 @@ class FitOptions:
             raise OptionError(f"shrinkage is {self.shrinkage}; it must be a finite number, 0 or above.")
         if self.top_k is not None and self.top_k < 1:
             raise OptionError(f"top_k is {self.top_k}; it must be at least 1, or None to keep every head.")
+        if self.whiten is not None and not 0 < self.whiten <= 1:
+            raise OptionError(f"whiten is {self.whiten}; it must be above 0 and at most 1, for example 0.1, or None to leave it out.")
         if not 0 <= self.trust <= 1:
             raise OptionError(f"trust is {self.trust}; it must be between 0 (equal weights) and 1 (learned weights).")
         _require_choice("pooling", self.pooling, get_args(Pooling))
@@ -65,8 +98,8 @@ class FitOptions:
 
     @property
     def paper(self) -> Self:
-        """The same with what the paper fixes: linear pooling, no centring, learned weights; nothing chosen."""
-        return replace(self, auto=False, pooling="linear", centre=False, trust=1.0)
+        """The same with what the paper fixes: linear pooling, neither centring nor whitening, learned weights; nothing chosen."""
+        return replace(self, auto=False, pooling="linear", centre=False, whiten=None, trust=1.0)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -84,18 +117,22 @@ class ExtractOptions:
     """How head vectors are read from a backbone.
 
     prompt: the question asked about every clip; part of the vector key and of a fitted model.
-    batch_size: most windows in one forward pass; halved by itself when memory runs out.
+    batch_size: most windows in one forward pass; token_budget: most tokens in it, pads included, which bounds the memory beyond the
+    weights. Both None for what suits the device. The budget is halved when memory runs out; a single window is tried whatever it needs.
     """
 
     prompt: str = NEUTRAL_PROMPT
-    batch_size: int = 8
+    batch_size: int | None = None
+    token_budget: int | None = None
 
     def __post_init__(self) -> None:
-        """Raises OptionError for an empty prompt or a batch size below 1."""
+        """Raises OptionError for an empty prompt, or a batch size or token budget below 1."""
         if not self.prompt.strip():
             raise OptionError("the prompt is empty; ask a question about the sound, for example " + repr(NEUTRAL_PROMPT))
-        if self.batch_size < 1:
-            raise OptionError(f"batch_size is {self.batch_size}; it must be at least 1.")
+        for name in ("batch_size", "token_budget"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise OptionError(f"{name} is {value}; it must be at least 1, or None for what suits the device.")
 
 
 def _require_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

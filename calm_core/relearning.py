@@ -112,8 +112,10 @@ class Relearner:
     """
 
     def __init__(self, vectors: HeadVectors, options: FitOptions | None = None) -> None:
-        """Raises DataError for vectors that are not finite and for reliability that isn't leave-one-out."""
+        """Raises DataError for vectors that are not finite, for a whitening, and for reliability that isn't leave-one-out."""
         self.options = options or FitOptions()
+        if self.options.whiten is not None:
+            raise DataError("relearning keeps inner products, and a whitening would change all of them; leave whiten out.")
         if self.options.reliability != "leave_one_out":
             raise DataError(f"relearning judges heads by leave-one-out, not by {self.options.reliability!r}; choose 'leave_one_out'.")
         rows = torch.from_numpy(np.asarray(vectors.values)).flatten(1, 2).float()  # (R, heads, D)

@@ -1,9 +1,9 @@
 """Chooses the method's options by the leave-one-out likelihood of the support clips, and of nothing else.
 
-First tau, tau_w, pooling, centring and trust together; then, with the best tau, pooling and centring, the scheme, how many heads
-are kept, and again tau_w and trust. Two passes over the leave-one-out similarities serve a whole grid: one judges the heads, one
-counts their votes. The judges of a clip's own class leave that clip's group out as well (r^-i in closed form); that the other
-clips' centroids still hold it is neglected here. The accuracy that people are shown comes from literal refits
+First tau, tau_w, pooling, trust and what vectors are seen from (as they are, centred or whitened) together; then, with the best of
+these, the scheme, how many heads are kept, and again tau_w and trust. Two passes over the leave-one-out similarities serve a whole
+grid: one judges the heads, one counts their votes. The judges of a clip's own class leave that clip's group out as well (r^-i in
+closed form); that the other clips' centroids still hold it is neglected here. The accuracy that people are shown comes from literal refits
 (`confidence.held_out_scores`), but with the options chosen once, on all clips; benchmarks/RESULTS.md measures what that flatters.
 
 Knows tensors and options; knows no audio and no names.
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -26,6 +26,8 @@ from .options import FitOptions, Pooling, Scheme
 TAUS = (0.03, 0.05, 0.07, 0.1, 0.2, 0.3)
 TAU_WS = (2.0, 1.0, 0.5)
 TRUSTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+FRAMES: tuple[dict[str, Any], ...] = ({}, {"centre": True}, {"whiten": 0.1}, {"whiten": 0.3})
+WHITENING_FOLDS = 5  # a whitening is learned anew for each, without its clips
 TOP_KS = (5, 10, 20, 40, 100, 300)  # as the authors tried; all heads besides
 TEMPERATURES = tuple(2.0 ** (i / 2) for i in range(-10, 7))  # of the calibrated likelihood, 0.03 to 8
 
@@ -52,11 +54,11 @@ def choose(vectors: Tensor, labels: Tensor, n_classes: int, options: FitOptions,
     """
     groups = torch.arange(len(labels)) if groups is None else torch.unique(groups, return_inverse=True)[1]
     support = _Support(vectors, labels, n_classes, groups)
-    first = [
-        replace(options, tau=tau, tau_w=tau_w, pooling=pooling, centre=centre)
-        for centre, tau, pooling, tau_w in product((False, True), TAUS, get_args(Pooling), TAU_WS)
-    ]
-    found = [candidate for centre in (False, True) for candidate in support.candidates([o for o in first if o.centre is centre])]
+    found: list[Candidate] = []
+    for frame in FRAMES:
+        seen = replace(options, **{"centre": False, "whiten": None} | frame)
+        values = product(TAUS, get_args(Pooling), TAU_WS)
+        found += support.candidates([replace(seen, tau=tau, tau_w=tau_w, pooling=pooling) for tau, pooling, tau_w in values])
     if not found or len(found[0].losses) < MIN_CALIBRATION_CLIPS:
         return options
     best = min(found, key=_mean_loss).options
@@ -95,7 +97,7 @@ class _Support:
     groups: Tensor
 
     def candidates(self, grid: Sequence[FitOptions]) -> Iterator[Candidate]:
-        """Every option of the grid, all of one centring, at every trust."""
+        """Every option of the grid, all seen from one frame, at every trust."""
         able, reliability = self._judge(grid)
         asked = dict.fromkeys(o for options in grid for o in (_equal(options), replace(options, trust=1.0)))
         votes = self._count(list(asked), reliability)
@@ -103,8 +105,30 @@ class _Support:
             scores = trust * votes[replace(options, trust=1.0)] + (1 - trust) * votes[_equal(options)]
             yield self._candidate(replace(options, trust=trust), scores, able)
 
-    def _similarities(self, centre: bool) -> Iterator[tuple[slice, Tensor]]:
-        return algorithm.leave_one_out_similarities(self.vectors, self.labels, self.n_classes, self.groups, centre=centre)
+    def _similarities(self, options: FitOptions) -> Iterator[tuple[slice, Tensor]]:
+        """Leave-one-out cosines (heads, N, C); whitened ones by a whitening that hasn't met the clip's fold either."""
+        clips = self.vectors, self.labels, self.n_classes, self.groups
+        if options.whiten is None:
+            yield from algorithm.leave_one_out_similarities(*clips, centre=options.centre)
+            return
+        fold_of = self._folds()
+        frames = [
+            algorithm.support_frame(self.vectors[fold_of != fold], self.labels[fold_of != fold], self.n_classes, options)
+            for fold in range(WHITENING_FOLDS)
+        ]
+        by_fold = [algorithm.leave_one_out_similarities(*clips, whitened=frame) for frame in frames]
+        for chunks in zip(*by_fold, strict=True):
+            heads, sims = chunks[0]
+            for fold, (_, found) in enumerate(chunks):
+                sims[:, fold_of == fold] = found[:, fold_of == fold]
+            yield heads, sims
+
+    def _folds(self) -> Tensor:
+        """A fold (N,) for every row, whole groups together, dealt class by class."""
+        first = algorithm.one_hot(self.groups, int(self.groups.max()) + 1).argmax(0)
+        dealt = torch.empty(len(first), dtype=torch.long)
+        dealt[self.labels[first].argsort(stable=True)] = torch.arange(len(first)) % WHITENING_FOLDS
+        return dealt[self.groups]
 
     def _judge(self, grid: Sequence[FitOptions]) -> tuple[Tensor, dict[tuple[float, Scheme], tuple[Tensor, Tensor]]]:
         """Which clips can be left out, and for each tau and scheme the reliability (1, heads, C), and that of each clip's own
@@ -114,7 +138,7 @@ class _Support:
         membership, in_group = algorithm.one_hot(self.labels, self.n_classes), algorithm.one_hot(self.groups, int(self.groups.max()) + 1)
         wanted = dict.fromkeys((options.tau, options.scheme) for options in grid)
         chunks: dict[tuple[float, Scheme], list[tuple[Tensor, Tensor]]] = {key: [] for key in wanted}
-        for _, sims in self._similarities(grid[0].centre):
+        for _, sims in self._similarities(grid[0]):
             able = ~torch.isneginf(sims[0, rows, self.labels])
             count = able.float() @ membership
             mine = membership[:, self.labels].T * in_group[:, self.groups].T * able  # (N, N): judges of my class in my group
@@ -140,7 +164,7 @@ class _Support:
         rows = torch.arange(len(self.labels))
         weights = {o: [algorithm.head_weights(r, o)[0] for r in reliability[o.tau, o.scheme]] for o in grid}
         votes = {o: torch.zeros(len(rows), self.n_classes) for o in grid}
-        for heads, sims in self._similarities(grid[0].centre):
+        for heads, sims in self._similarities(grid[0]):
             for tau, pooling in dict.fromkeys((o.tau, o.pooling) for o in grid):
                 opinion = algorithm.pooled(sims, replace(grid[0], tau=tau, pooling=pooling)).clamp_min(-1e4)  # a class left empty: -inf
                 of_own = opinion[:, rows, self.labels]

@@ -18,14 +18,15 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-from . import audio, baselines, confidence, evaluation
-from .backbones import DEFAULT_BACKBONE, Answering, Backbone, load_backbone, resolve_device
+from . import audio, baselines, confidence, evaluation, inspection
+from .backbones import DEFAULT_BACKBONE, Answering, Attending, Backbone, load_backbone, resolve_device
 from .classifier import CalmClassifier
 from .confidence import Proportion
 from .dataset import Clip, ClipCheck, Dataset, advice, preflight
-from .errors import BundleError, Cancelled, DataError
+from .errors import BackboneError, BundleError, Cancelled, DataError
 from .evaluation import Evaluation, LadderFeatures, MethodResult
 from .extraction import Cancel, ClipSource, Progress, extract, origin_of
+from .inspection import Workbench
 from .options import ExtractOptions, FitOptions
 from .vectors import HeadVectors, VectorStore
 
@@ -97,13 +98,15 @@ class Doubt:
 class Learned:
     """What learning gave: the classifier, the ladder on the same clips, and the clips it was learned from.
 
-    ladder is empty for a classifier that was loaded from a file: it travels without the support vectors.
+    bench answers what one head knows and what if heads were off. It is None, and the ladder empty, for a classifier that was
+    loaded from a file: it travels without the support vectors.
     """
 
     model: CalmClassifier
     ladder: tuple[MethodResult, ...] = ()
     clips: tuple[Clip, ...] = ()
     seconds: float = 0.0
+    bench: Workbench | None = None
 
     @property
     def accuracy(self) -> Proportion:
@@ -190,6 +193,26 @@ class ClipPrediction:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Listening:
+    """Where a clip's answer came from: when each audio token begins (T,) in s, its share (T,) of the heads' attention to the sound, which
+    sums to 1, and the clip's length in s.
+    """
+
+    begins_s: NDArray[np.float64]
+    share: Array
+    seconds: float
+
+    def densest(self, seconds: float) -> tuple[float, float, float]:
+        """The stretch of this length with the largest share: its begin, its end, its share."""
+        seconds = min(seconds, self.seconds)
+        inside = [self.share[(self.begins_s >= b) & (self.begins_s < b + seconds)].sum() for b in self.begins_s]
+        fits = self.begins_s + seconds <= self.seconds + 0.05
+        best = int(np.where(fits, inside, -1.0).argmax())
+        begin = float(self.begins_s[best])
+        return begin, min(begin + seconds, self.seconds), float(inside[best])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Spectrogram:
     """Log-mel picture of a clip: decibels (bands, frames) below its loudest cell, band centres in Hz, length in seconds."""
 
@@ -266,7 +289,7 @@ class Studio:
         if ladder:
             features = self._ladder_features(clips, heads, backbone, extract_options, cancelled)
             rungs = evaluation.held_out_ladder(features, workspace.labels, options, progress=progress, cancelled=cancelled)
-        return Learned(model, rungs, clips, time.monotonic() - start)
+        return Learned(model, rungs, clips, time.monotonic() - start, Workbench(model, heads, workspace.labels))
 
     def predict(
         self,
@@ -312,6 +335,26 @@ class Studio:
                 model=model,
             )
         return tuple(rows)
+
+    def listening(self, row: ClipPrediction, backbone: Backbone) -> Listening:
+        """Where in a predicted clip the heads that count for its answer looked.
+
+        Raises BackboneError where the backbone can't say, DataError for a clip without an answer, BundleError for another backbone
+        than the one it was predicted with.
+        """
+        if row.model is None or row.model.origin is None or row.error:
+            raise DataError(f"clip {row.name!r} was not predicted, so there is nothing to show. {row.error}")
+        if not isinstance(backbone, Attending):
+            raise BackboneError(f"the backbone {backbone.id!r} can't say where it looks; choose another one and predict again.")
+        row.model.require_origin(origin_of(backbone, row.model.origin.prompt))
+        samples = audio.load(row.path, backbone.sample_rate_hz, name=row.name).samples
+        windows = audio.windows(samples, backbone.sample_rate_hz, backbone.window_s)
+        seen = [backbone.attention([window], row.model.origin.prompt)[0] for window in windows]
+        weights = row.model.weights[:, :, row.model.class_names.index(row.label)].numpy()
+        starts = np.cumsum([0.0, *(len(window) / backbone.sample_rate_hz for window in windows)])
+        step_s = backbone.audio_token_s
+        begins = np.concatenate([at + step_s * np.arange(each.shape[-1]) for at, each in zip(starts[:-1], seen, strict=True)])
+        return Listening(begins, inspection.listening(np.concatenate(seen, axis=-1), weights), float(starts[-1]))
 
     def evaluate(
         self,

@@ -27,7 +27,7 @@ def build_doubts(page: Page, demo: gr.Blocks) -> None:
             interactive=False,
             wrap=True,
             max_height=260,
-            column_widths=["34px", "130px", "92px", "104px", "230px"],
+            column_widths=["34px", "104px", "92px", "104px", "230px"],
             label="Choose a row to hear it",
             elem_id="doubts-table",
         )

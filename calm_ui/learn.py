@@ -34,7 +34,7 @@ _SOURCES = [
     ("the same clips it learned from (tends to flatter)", "resubstitution"),
 ]
 _POOLINGS = [("sum of the votes (released method)", "linear"), ("product of the votes", "log")]
-_OPTION_FIELDS = ("auto", "tau", "tau_w", "scheme", "reliability", "top_k", "shrinkage", "pooling", "trust", "centre")
+_OPTION_FIELDS = ("auto", "tau", "tau_w", "scheme", "reliability", "top_k", "shrinkage", "pooling", "trust", "centre", "whiten")
 Learning = Iterator[tuple[Any, Any, str]]
 
 
@@ -63,6 +63,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     with gr.Column(visible=False, elem_id="learn-result") as result:
         headline = gr.HTML(elem_id="learn-headline")
         warnings = gr.HTML(elem_id="learn-warnings")
+        build_doubts(page, demo)
         with gr.Row():
             with gr.Column(min_width=320):
                 gr.Markdown("### How often each class is recognised")
@@ -100,7 +101,6 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
                 show_label=False,
                 elem_id="learn-trust-table",
             )
-    build_doubts(page, demo)
     gr.Markdown("### Keep it, or bring one back")
     with gr.Row():
         download = gr.DownloadButton("Save this classifier as a file", visible=False, elem_id="learn-download")
@@ -227,16 +227,20 @@ def _build_settings() -> tuple[gr.components.Component, ...]:
             centre = gr.Checkbox(
                 default.centre, label="Take away what all clips share *", info="Subtracts the mean of your clips' vectors."
             )
+            whiten = gr.Number(
+                0, label="Divide out how clips of a class differ *", info="0: don't; 0.1 helps from five clips a class on.", step=0.1
+            )
         with gr.Row():
             scheme = gr.Dropdown(_SCHEMES, value=default.scheme, label="What makes a head reliable on a clip (r)", filterable=False)
             source = gr.Dropdown(_SOURCES, value=default.reliability, label="Which clips judge a head", filterable=False)
-    return prompt, auto, tau, tau_w, scheme, source, top_k, shrinkage, pooling, trust, centre
+    return prompt, auto, tau, tau_w, scheme, source, top_k, shrinkage, pooling, trust, centre, whiten
 
 
 def _fit_options(*values: Any) -> FitOptions:
     """From the fields of `_build_settings`, an empty one meaning its default. Raises OptionError outside a domain."""
     given = {name: value for name, value in zip(_OPTION_FIELDS, values, strict=True) if value is not None}
-    return FitOptions(**given | {"top_k": given.get("top_k") or None})  # 0 means all: an empty number field comes as 0
+    # 0 means all heads, and no whitening: an empty number field comes as 0.
+    return FitOptions(**given | {"top_k": given.get("top_k") or None, "whiten": given.get("whiten") or None})
 
 
 def _class_figure(learned: Learned) -> Figure:

@@ -12,7 +12,7 @@ import gradio as gr
 from calm_core import figures
 from calm_core.audio import AUDIO_SUFFIXES
 from calm_core.errors import AudioError, CalmError
-from calm_core.studio import Studio, spectrogram
+from calm_core.studio import Listening, Studio, spectrogram
 
 from . import words
 from .jobs import Job, Work
@@ -72,3 +72,10 @@ def picture(path: Path) -> Figure:
     except AudioError as error:
         return figures.empty(words.capital(str(error)))
     return figures.spectrogram(found.decibels, found.seconds, found.frequencies_hz)
+
+
+def listening_picture(path: Path, found: Listening) -> Figure:
+    """The spectrogram of a file with where the heads looked."""
+    seen = spectrogram(path)
+    even = 1 / len(found.share)
+    return figures.listening_map(seen.decibels, seen.seconds, seen.frequencies_hz, found.begins_s, found.share, even)

@@ -16,11 +16,11 @@ from calm_core.dataset import Clip, Dataset
 from calm_core.errors import BundleError, DataError
 from calm_core.studio import Workspace
 
-from . import intake, words
+from . import head_words, intake, words
 from .jobs import Cancel, Progress
 from .learn import LearnTab
 from .messages import told
-from .page import AT_ONCE, AUDIO_TYPES, COMPUTE, LIGHT, VIEW, Page, computing, picture, stop
+from .page import AT_ONCE, AUDIO_TYPES, COMPUTE, LIGHT, VIEW, Page, computing, listening_picture, picture, stop
 from .session import Answers, Current, Desk
 
 Predicting = Iterator[tuple[Any, Any, str]]
@@ -61,6 +61,8 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
             with gr.Column(min_width=320):
                 player = gr.Audio(label="Listen", interactive=False, buttons=["download"], elem_id="predict-player")
                 spectrum = gr.Plot(show_label=False, elem_id="predict-spectrogram")
+                ears = gr.Button("Where did it listen?", size="sm", elem_id="predict-listening")
+                heard = gr.HTML(elem_id="predict-heard", elem_classes="calm-caption")
             with gr.Column(min_width=320):
                 bars = gr.Plot(show_label=False, elem_id="predict-bars")
                 which = gr.Dropdown([], label="Which heads spoke for the class", filterable=False, elem_id="predict-class")
@@ -196,7 +198,16 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
         title = f"what each head said for or against ‘{label}’"
         best = figures.reliability_table(row.evidence, row.evidence, names, top=TOP_HEADS)
         figure = figures.contribution_map(row.evidence[:, :, names.index(label)], title)
-        return [gr.update(value=figure, visible=True), words.vote_caption(best[best["class"] == label], label)]
+        why = head_words.why(row, names, label)
+        return [gr.update(value=figure, visible=True), words.vote_caption(best[best["class"] == label], label) + why]
+
+    @told
+    def listen(answers: Answers | None, number: int) -> list[Any]:
+        if answers is None or answers.by.backbone is None:
+            raise DataError("there is no answer to look into yet: predict a clip first.")
+        row = answers.rows[number]
+        found = page.studio.listening(row, page.studio.backbone(answers.by.backbone))
+        return [listening_picture(row.path, found), head_words.listened(found, row.label)]
 
     def select(event: gr.SelectData) -> int:
         return int(event.row_value[0]) - 1
@@ -224,6 +235,8 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
     listed = gr.on([demo.load, answers.change], show, answers, [nothing, result, table, about, ignored, chosen], **VIEW)
     listed.then(detail, [answers, chosen], details, **LIGHT)
     table.select(select, None, chosen, **VIEW).then(detail, [answers, chosen], details, **LIGHT)
+    ears.click(listen, [answers, chosen], [spectrum, heard], **COMPUTE)
+    gr.on([answers.change, chosen.change], lambda: "", None, heard, **AT_ONCE)
     which.input(heads_of, [answers, chosen, which], [votes, caption], **VIEW)
     gr.on([desk.change, answers.change], words_for_correction, [desk, answers], right, **VIEW)
 

@@ -41,6 +41,7 @@ ul.calm-notice li { margin: 0; }
 .calm-headline p { margin: 0 0 0.3rem; }
 .calm-big { font-size: 1.25rem; margin: 0; overflow-wrap: anywhere; }
 .calm-caption { font-size: var(--text-sm); color: var(--body-text-color-subdued); line-height: 1.5; max-width: 52rem; margin: 0; }
+.calm-link { display: inline-block; margin-right: 1.2rem; text-decoration: underline; }
 .gradio-container h3 { margin: 0; }
 #clips-folder .folder-drop { min-height: 150px; display: grid; align-content: center; }
 #predict-correction { align-items: end; }

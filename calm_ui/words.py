@@ -26,7 +26,7 @@ from .jobs import Step
 from .session import KEEP_HOURS, Answers, Current, Session
 
 CLIP_HEADERS = ["#", "file", "class", "status", "seconds", "rate (Hz)", "channels", "reason"]
-PREDICTION_HEADERS = ["#", "file", "answer", "90 % sure it is", "confidence", "next best", "note"]
+PREDICTION_HEADERS = ["#", "file", "answer", "what fits (90 %)", "confidence", "next best", "note"]
 HEAD_HEADERS = ["class", "layer", "head", "reliability", "weight", "chance"]
 LADDER_HEADERS = ["method", "accuracy", "95 % interval"]
 DOUBT_HEADERS = ["#", "file", "your label", "sounds like", "chance that your label is right"]
@@ -250,7 +250,9 @@ def settings_in_words(options: FitOptions) -> str:
     trust = (
         "all heads count the same" if options.trust == 0 else f"learned weights trusted {percent(options.trust)} (τ_w {options.tau_w:g})"
     )
-    return f"Chosen on your clips: {trust}; {joined} of votes; sharpness τ {options.tau:g}{'; centred' if options.centre else ''}."
+    seen = "; centred" if options.centre else "; whitened" if options.whiten is not None else ""
+    kept = f"; {options.top_k} heads per class" if options.top_k else ""
+    return f"Chosen on your clips: {trust}{kept}; {joined} of votes; sharpness τ {options.tau:g}{seen}."
 
 
 def classes_of(current: Current) -> str:
@@ -408,18 +410,19 @@ def set_in_words(row: ClipPrediction, class_names: Sequence[str]) -> str:
     """The 90 % set as a sentence under the answer; empty where there is none."""
     if row.prediction_set is None:
         return ""
-    likely = percent(COVERAGE)
+    # No "90 % sure": beside a confidence of 40 % it would contradict itself. Confidence weighs the classes against each other, what
+    # fits is a test of each on its own.
     if not row.prediction_set:
         return (
             "Unlike everything it learned from. Listen to it: about one clip in ten that does belong to a class sounds odd enough for this."
         )
     if row.label not in row.prediction_set:  # ahead of the others, and yet odd for its own class
-        return f"Odd for ‘{row.label}’, though closest to it; {likely} sure: {listed(row.prediction_set, 'or')}."
+        return f"Odd for ‘{row.label}’, though closest to it; it fits {listed(row.prediction_set, 'or')}."
     if len(row.prediction_set) == 1:
-        return f"Only ‘{row.label}’ fits ({likely} sure)."
+        return f"Of your classes only ‘{row.label}’ fits."
     if len(row.prediction_set) == len(class_names):
-        return f"To be {likely} sure, no class can be ruled out: this could be any of them."
-    return f"{likely} sure that it is one of: {', '.join(f'‘{name}’' for name in row.prediction_set)}."
+        return "It could be any of your classes: none can be ruled out."
+    return f"It fits {listed(row.prediction_set, 'or')}; in nine cases of ten the right class is among those that fit."
 
 
 def listed(names: Sequence[str], last: str = "and") -> str:
@@ -433,11 +436,12 @@ def about_answers(answers: Answers | None) -> str:
     if answers is None or all(row.error for row in answers.rows):
         return ""
     if note := answers.by.learned.model.calibration_note:
-        text = f"No confidence and no “{percent(COVERAGE)} sure” yet: {note} Until then the answer is the class with most votes."
+        text = f"No confidence and no “what fits” yet: {note} Until then the answer is the class with most votes."
     else:
         text = (
-            f"“{percent(COVERAGE)} sure it is”: the right class is among these for about nine of ten clips that resemble the ones it "
-            "learned from. “None of these”: too unlike all of them; the answer with a question mark is only the closest class."
+            f"“What fits”: for {percent(COVERAGE)} of clips like the ones it learned from, the right class is among these; each class is "
+            "tested on its own, while confidence weighs them against each other. “None of these”: too unlike all of them; the answer "
+            "with a question mark is only the closest class."
         )
     return f'<p class="calm-caption">{esc(text)}</p>'
 

@@ -97,7 +97,7 @@ def test_log_pooling_is_a_product_of_experts() -> None:
     x, y = random_case()
     options = FitOptions(tau=0.2, pooling="log", trust=0.0)
     fitted = algorithm.fit(x, y, 3, options)
-    p = torch.cat([algorithm.posteriors(sims, 0.2) for _, sims in algorithm.similarities(x, fitted.centroids, fitted.centre)])
+    p = torch.cat([algorithm.posteriors(sims, 0.2) for _, sims in algorithm.similarities(x, fitted.centroids, fitted.frame)])
     np.testing.assert_allclose(algorithm.scores(x, fitted, options).exp(), p.prod(0) ** (1 / 6), rtol=1e-4)
     np.testing.assert_allclose(algorithm.contributions(x, fitted, options).sum((1, 2)), algorithm.scores(x, fitted, options), atol=1e-5)
 
@@ -138,7 +138,7 @@ def test_resubstitution_with_one_clip_is_its_own_judge() -> None:
 def test_holdout_judges_with_other_clips() -> None:
     x, y = random_case(n=18)
     fitted = algorithm.fit(x[:9], y[:9], 3, FitOptions(reliability="holdout"), holdout=(x[9:], y[9:]))
-    p = torch.cat([algorithm.posteriors(sims, TAU) for _, sims in algorithm.similarities(x[9:], fitted.centroids, fitted.centre)])
+    p = torch.cat([algorithm.posteriors(sims, TAU) for _, sims in algorithm.similarities(x[9:], fitted.centroids, fitted.frame)])
     values = algorithm.reliability_values(p, y[9:], "margin_clamped")
     for c in range(3):
         np.testing.assert_allclose(fitted.reliability[..., c].flatten(), values[:, y[9:] == c].mean(1), atol=1e-6)
@@ -167,6 +167,36 @@ def test_invariances(seed: int, scale: float, scheme: Scheme) -> None:
     np.testing.assert_allclose(algorithm.contributions(query, fitted, options).sum((1, 2)), scores, atol=1e-5)
 
 
+def test_whitening_divides_out_what_varies_within_classes() -> None:
+    """A direction that is loud and says nothing hides the classes; whitened, it doesn't. The formula in NumPy, head by head."""
+    x, y = random_case(n=30)
+    x[..., 0] += 20 * torch.randn(x.shape[:-1], generator=torch.Generator().manual_seed(5))
+    options = FitOptions(whiten=0.2)
+    frame = algorithm.support_frame(x, y, 3, options)
+    assert frame.whitener is not None
+    for layer, head in ((0, 0), (1, 2)):
+        v = x[:, layer, head].double().numpy()
+        v = v / np.linalg.norm(v, axis=1, keepdims=True)
+        within = np.concatenate([v[y == c] - v[y == c].mean(0) for c in range(3)])
+        covariance = within.T @ within
+        shrunk = 0.8 * covariance / (np.trace(covariance) / v.shape[1]) + 0.2 * np.eye(v.shape[1])
+        values, directions = np.linalg.eigh(shrunk)
+        np.testing.assert_allclose(frame.whitener[layer, head], directions / np.sqrt(values) @ directions.T, atol=1e-4)
+        np.testing.assert_allclose(frame.centre[layer, head], v.mean(0), atol=1e-6)
+    seen = torch.cat([rows for _, rows in algorithm.heads_first(x, 3, frame)])
+    assert float(seen[..., 0].std()) < 2 * float(seen[..., 1:].std())
+    fitted = algorithm.fit(x, y, 3, options)
+    parts = algorithm.contributions(x[:4], fitted, options)
+    np.testing.assert_allclose(parts.sum((1, 2)), algorithm.scores(x[:4], fitted, options), atol=1e-5)
+
+
+def test_one_clip_a_class_whitens_nothing() -> None:
+    x, _ = random_case(n=3)
+    frame = algorithm.support_frame(x, torch.arange(3), 3, FitOptions(whiten=0.1))
+    assert frame.whitener is not None
+    np.testing.assert_allclose(frame.whitener, torch.eye(x.shape[-1]).expand_as(frame.whitener), atol=1e-6)
+
+
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = random_case(n=30)
     groups = torch.arange(30) // 6 * 3 + y
@@ -174,7 +204,7 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = algorithm.scores(query, whole, FitOptions())
     monkeypatch.setattr(algorithm, "CHUNK_ELEMENTS", 1)
     monkeypatch.setattr(algorithm, "CHUNK_ROWS", 7)
-    assert len(list(algorithm.heads_first(x, 3, torch.zeros(2, 3, 4)))) == 6
+    assert len(list(algorithm.heads_first(x, 3, algorithm.plain_frame(x)))) == 6
     parts = algorithm.fit(x, y, 3, FitOptions(), groups)
     np.testing.assert_allclose(parts.weights, whole.weights, atol=1e-6)
     np.testing.assert_allclose(algorithm.scores(query, parts, FitOptions()), scores, atol=1e-6)

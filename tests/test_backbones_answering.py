@@ -12,7 +12,7 @@ from calm_core import audio, load_backbone
 from calm_core.backbones import Answering, Backbone
 from calm_core.backbones.answering import _draw
 from calm_core.backbones.fake import FakeBackbone
-from calm_core.backbones.qwen2_audio import Qwen2AudioBackbone
+from calm_core.backbones.trimmed import Qwen2AudioBackbone
 from calm_core.errors import BackboneError
 
 from . import tiny_models
@@ -44,7 +44,7 @@ def sounds() -> list[np.ndarray]:
 
 def logits_of(backbone: Qwen2AudioBackbone, waveform: np.ndarray, answer: list[int]) -> torch.Tensor:
     """transformers' own full forward pass over prompt and answer: logits of the answer's tokens and of its end, (tokens + 1, V)."""
-    inputs = backbone._inputs([waveform], QUESTION)
+    inputs = tiny_models.whole_inputs(backbone, waveform, QUESTION)
     inputs["input_ids"] = torch.cat([inputs["input_ids"], torch.tensor([answer], dtype=torch.long)], 1)
     inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
     with torch.inference_mode():

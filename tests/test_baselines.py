@@ -28,9 +28,9 @@ def planted(seed: int = 0, per_class: int = 8, noise: float = 0.3) -> Support:
 
 def posteriors(support: Support) -> torch.Tensor:
     """(L * H, N, C) at the support's tau."""
-    centre = torch.zeros(support.vectors.shape[1:])
-    mu = algorithm.class_centroids(support.vectors, support.labels, support.n_classes, centre)
-    found = algorithm.similarities(support.vectors, mu, centre)
+    frame = algorithm.plain_frame(support.vectors)
+    mu = algorithm.class_centroids(support.vectors, support.labels, support.n_classes, frame)
+    found = algorithm.similarities(support.vectors, mu, frame)
     return torch.cat([algorithm.posteriors(sims, support.options.tau) for _, sims in found])
 
 

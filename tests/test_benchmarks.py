@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from benchmarks import fit, relabel
+from benchmarks import extraction, fit, naive, relabel
 
 
 def test_ours_and_the_loops_agree(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,3 +26,11 @@ def test_relabelling_is_measured_on_any_size(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(relabel, name, value)
     assert min(relabel.paper_size().values()) > 0
     assert relabel.with_pool(20)["clips"] == 32
+
+
+def test_head_vectors_equal_the_released_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(naive, "TRIALS", 2)
+    found = extraction.measure("tiny", 2, 1.0, 1, "cpu", torch.float32)
+    assert max(found["largest_difference"].values()) < 1e-4
+    shares = extraction.profile("tiny", 2, 1.0, "cpu", torch.float32)
+    assert sum(shares.values()) == pytest.approx(1)

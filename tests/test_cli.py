@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from calm_core import backbones
+from calm_core import CalmClassifier, backbones
 from calm_core.cli import main
 from calm_core.evaluation import MethodResult
 
@@ -68,6 +68,17 @@ def test_too_few_clips_for_sets_are_said_once(capsys: pytest.CaptureFixture, cla
 def test_fit_says_what_it_chose(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
     code, out, _ = run(capsys, "fit", class_folders, "-o", tmp_path / "m.safetensors", "--backbone", "fake", "--auto", "--json")
     assert (code, json.loads(out)["options"]["auto"]) == (0, True)
+
+
+def test_fit_with_the_classes_listed(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m.safetensors"
+    assert run(capsys, "fit", class_folders, "-o", model, "--backbone", "fake", "--list-classes")[0] == 0
+    origin = CalmClassifier.load(model).origin
+    assert origin is not None
+    assert origin.prompt == "What sound is this? Answer with one of these: high, low, mid."
+    assert run(capsys, "predict", model, class_folders / "low")[0] == 0
+    code, _, err = run(capsys, "fit", class_folders, "-o", model, "--backbone", "fake", "--list-classes", "--prompt", "What?")
+    assert (code, "leave out --prompt" in err) == (1, True)
 
 
 def test_fit_names_the_label_that_the_others_contradict(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:

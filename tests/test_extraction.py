@@ -11,8 +11,9 @@ import torch
 
 from calm_core import ExtractOptions, VectorStore, extract, extraction
 from calm_core.backbones.fake import FakeBackbone
-from calm_core.errors import AudioError, BackboneError, Cancelled, DataError
+from calm_core.errors import AudioError, BackboneError, Cancelled, DataError, OptionError
 from calm_core.extraction import ClipSource, origin_of
+from calm_core.options import listed_prompt, multiple_choice_prompt
 
 from .conftest import tone
 
@@ -45,6 +46,47 @@ def test_another_prompt_is_another_key(paths: list[Path], fake_backbone: FakeBac
     extract(paths, fake_backbone)
     extract(paths, fake_backbone, ExtractOptions(prompt="Is it a bird?"))
     assert fake_backbone.windows_seen == 20
+
+
+def test_the_first_layers_alone_never_pass_for_all(paths: list[Path], fake_backbone: FakeBackbone) -> None:
+    part = extract(paths, fake_backbone, layers=2)
+    assert not part.values[:, 2:].any()
+    whole = extract(paths, fake_backbone)
+    assert fake_backbone.windows_seen == 20  # the first run's vectors were not taken for whole ones
+    np.testing.assert_array_equal(part.values[:, :2], whole.values[:, :2])
+    np.testing.assert_array_equal(extract(paths, fake_backbone, layers=3).values[:, :3], whole.values[:, :3])
+    assert fake_backbone.windows_seen == 20  # whole ones hold all parts
+    with pytest.raises(BackboneError, match="layers is 0"):
+        extract(paths, fake_backbone, layers=0)
+
+
+def test_a_clips_own_prompt_is_asked_and_keyed(paths: list[Path], fake_backbone: FakeBackbone) -> None:
+    whole = extract(paths, fake_backbone).values
+    other = extract(paths, fake_backbone, ExtractOptions(prompt="Is it a bird?")).values
+    assert fake_backbone.windows_seen == 20
+    sources = [ClipSource(p, p.name, prompt="Is it a bird?" if i % 2 else None) for i, p in enumerate(paths)]
+    mixed = extract(sources, fake_backbone).values
+    assert fake_backbone.windows_seen == 20
+    np.testing.assert_array_equal(mixed[::2], whole[::2])
+    np.testing.assert_array_equal(mixed[1::2], other[1::2])
+    fresh = extract(sources, FakeBackbone(), store=VectorStore(paths[0].parent / "fresh")).values
+    np.testing.assert_allclose(fresh, mixed, rtol=1e-5)
+
+
+def test_prompts() -> None:
+    assert listed_prompt(["dog", "rain"]) == "What sound is this? Answer with one of these: dog, rain."
+    with pytest.raises(OptionError, match="at least two; given: dog"):
+        listed_prompt(["dog"])
+    names = ["dog", "rain", "owl", "siren", "drum"]
+    asked = {multiple_choice_prompt("owl", names, seed) for seed in range(30)}
+    assert len(asked) > 20
+    assert multiple_choice_prompt("owl", names, 3) == multiple_choice_prompt("owl", names, 3)
+    for prompt in asked:
+        options = [line[3:] for line in prompt.splitlines()[1:-1]]
+        assert len(set(options)) == 4
+        assert "owl" in options
+    with pytest.raises(OptionError, match="truth 'cat'"):
+        multiple_choice_prompt("cat", names, 0)
 
 
 def test_the_same_audio_twice_is_computed_once(paths: list[Path], fake_backbone: FakeBackbone) -> None:
@@ -83,11 +125,11 @@ class Hungry(FakeBackbone):
         self.most = most
         self.sizes: list[int] = []
 
-    def extract(self, waveforms, prompt):  # type: ignore[no-untyped-def]
+    def extract(self, waveforms, prompt, layers=None):  # type: ignore[no-untyped-def]
         if len(waveforms) > self.most:
             raise torch.OutOfMemoryError("injected")
         self.sizes.append(len(waveforms))
-        return super().extract(waveforms, prompt)
+        return super().extract(waveforms, prompt, layers)
 
 
 def test_out_of_memory_halves_the_batch_and_loses_nothing(paths: list[Path]) -> None:
@@ -97,6 +139,15 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(paths: list[Path]) -> 
     np.testing.assert_allclose(
         vectors.values, extract(paths, FakeBackbone(seed=0), store=VectorStore(paths[0].parent / "s")).values, rtol=1e-5
     )
+
+
+def test_a_batch_costs_no_more_than_the_token_budget(paths: list[Path]) -> None:
+    hungry = Hungry(most=99)
+    cost = extraction.tokens(round(0.6 * 16_000), hungry, ExtractOptions().prompt)  # of the longest clip
+    extract(paths, hungry, ExtractOptions(token_budget=3 * cost))
+    assert hungry.sizes == [3, 3, 3, 1]
+    extract(paths, hungry, ExtractOptions(token_budget=1), store=VectorStore(paths[0].parent / "other"))  # one at a time, but all of them
+    assert hungry.sizes[4:] == [1] * 10
 
 
 def test_a_single_window_that_does_not_fit_is_named(paths: list[Path]) -> None:
@@ -130,8 +181,8 @@ def test_little_is_decoded_at_once(paths: list[Path], fake_backbone: FakeBackbon
 
 
 class Deaf(FakeBackbone):
-    def extract(self, waveforms, prompt):  # type: ignore[no-untyped-def]
-        return super().extract(waveforms, prompt) * np.nan
+    def extract(self, waveforms, prompt, layers=None):  # type: ignore[no-untyped-def]
+        return super().extract(waveforms, prompt, layers) * np.nan
 
 
 def test_vectors_that_are_not_finite_are_never_stored(paths: list[Path]) -> None:

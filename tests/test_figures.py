@@ -41,11 +41,20 @@ ALL: dict[str, Callable[[], go.Figure]] = {
     "empty": lambda: figures.empty("Nothing here yet."),
     "reliability": lambda: figures.reliability_maps(np.random.default_rng(0).random((4, 8, 3)), ["a", LONG, "c"], judged=[5, 0, 1]),
     "above chance": lambda: figures.reliability_maps(np.eye(4)[:, :, None] / 2, [LONG], above=np.eye(4)[:, :, None]),
+    "difference": lambda: figures.difference_map(np.random.default_rng(0).random((4, 8, 2)), ["a", LONG], 0, 1),
+    "ranks": lambda: figures.sorted_reliability(np.random.default_rng(0).random((4, 8)), LONG, 0.5),
+    "layers": lambda: figures.layer_profile([0.1, 0.2], [0.0, np.nan], [0.2, np.nan], LONG),
+    "similarity": lambda: figures.class_similarity([[1, 0.2], [0.2, 1]], ["a", LONG], [1, 0]),
+    "head": lambda: figures.head_reliability(["a", LONG], [0.3, 0.7], [0.1, np.nan], [0.5, np.nan], 1),
+    "clips": lambda: figures.clip_map([[0, 1], [1, 0]], [0.6, 0.3], [0, 1], ["a", LONG], ["a.wav", "b.wav"]),
+    "ablation": lambda: figures.ablation_curve([8, 4, 1], [0.9, 0.5, 0.3], [0.9, 0.9, 0.8], [0.9, 0.7, 0.5], 0.5),
     "contribution": lambda: figures.contribution_map(np.random.default_rng(0).normal(size=(4, 8)), "For 'a' against the rest"),
     "bars": lambda: figures.confidence_bars(["a", LONG], [0.3, 0.7], kind="confidence", highlight=1),
     "confusion": lambda: figures.confusion_matrix([[3, 1], [0, 4]], ["a", LONG]),
     "ladder": lambda: figures.ladder_chart(ladder_rows(), 0.25),
     "classes": lambda: figures.class_accuracy(["a", LONG], [0.5, 1.0], [0.2, 0.6], [0.8, 1.0], [4, 6]),
+    "listening": lambda: figures.listening_map(np.ones((8, 90)), 3.0, np.linspace(50, 7500, 8), [0, 1, 2], [0.2, 0.5, 0.3], 1 / 3),
+    "curves": lambda: figures.class_curves([0, 1, 2], 2.0, [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], ["a", LONG], 0.8),
     "spectrogram": lambda: figures.spectrogram(np.random.default_rng(0).normal(size=(32, 90)), 3.0, np.linspace(50, 7500, 32)),
 }
 
@@ -79,13 +88,13 @@ def test_every_mark_has_a_hover_sentence(name: str) -> None:
         )
 
 
-@pytest.mark.parametrize("name", ["reliability", "bars", "confusion", "classes"])
+@pytest.mark.parametrize("name", ["reliability", "bars", "confusion", "classes", "similarity", "head", "clips"])
 def test_long_names_are_short_in_ticks_and_whole_in_hover(name: str) -> None:
     figure = ALL[name]()
     ticks = [str(text) for axis in figure.select_yaxes() for text in axis.ticktext or ()]
     ticks += [str(text) for trace in figure.data if trace.type == "heatmap" for text in trace.y or ()]
     assert LONG not in texts(figure) + " ".join(ticks)
-    hover = " ".join(str(trace.hovertext) + str(trace.meta) for trace in figure.data).replace("<br>", " ")
+    hover = " ".join(str(trace.hovertext) + str(trace.meta) + str(trace.customdata) for trace in figure.data).replace("<br>", " ")
     assert LONG in hover
 
 
@@ -96,6 +105,13 @@ def test_long_names_are_short_in_ticks_and_whole_in_hover(name: str) -> None:
         figures.reliability_maps(np.zeros((4, 8, 0)), []),
         figures.reliability_maps(np.full((2, 2, 1), np.nan), ["a"]),
         figures.contribution_map(None, "x"),
+        figures.difference_map(None, [], 0, 1),
+        figures.sorted_reliability(np.full((2, 2), np.nan), "a"),
+        figures.layer_profile(None, None, None, "a"),
+        figures.class_similarity(None, [], []),
+        figures.head_reliability([], None, None, None, 0),
+        figures.clip_map(None, [], [], [], []),
+        figures.ablation_curve(None, None, None, None, 0.5),
         figures.confidence_bars([], None, kind="score", highlight=0),
         figures.confusion_matrix(None, []),
         figures.confusion_matrix(np.zeros((2, 2)), ["a", "b"]),
@@ -303,6 +319,50 @@ def test_names_that_shorten_to_the_same_stay_two_classes() -> None:
 def test_fifty_classes_of_confusion_stay_small() -> None:
     counts = np.random.default_rng(0).integers(0, 3, (50, 50))
     assert len(figures.confusion_matrix(counts, [f"species number {c}" for c in range(50)]).to_json()) < LIMIT_BYTES
+
+
+# A closer look -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_difference_is_the_first_class_less_the_second() -> None:
+    r = np.zeros((4, 8, 3))
+    r[2, 5, 2], r[1, 1, 0] = 0.5, 0.25
+    figure = figures.difference_map(r, ["a", "b", "c"], 2, 0)
+    assert z(figure)[2, 5] == 0.5
+    assert z(figure)[1, 1] == -0.25
+    assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (-0.5, 0.5)
+
+
+def test_ranks_name_the_heads_and_count_those_above_chance() -> None:
+    r = np.array([[0.1, 0.9], [0.4, 0.2]])
+    figure = figures.sorted_reliability(r, "a", 0.3)
+    assert list(figure.data[0].y) == [0.9, 0.4, 0.2, 0.1]
+    assert figure.data[0].text[1] == "Layer 2, head 1"
+    assert "2 of 4 heads above" in texts(figure)
+    assert "chance" not in texts(figures.sorted_reliability(r, "a", float("nan")))
+
+
+def test_similar_classes_stand_in_the_given_order() -> None:
+    figure = figures.class_similarity([[1, 0.1, 0.9], [0.1, 1, 0.2], [0.9, 0.2, 1]], ["a", "b", "c"], [1, 0, 2])
+    assert list(figure.data[0].x) == ["b", "a", "c"]
+    np.testing.assert_allclose(z(figure)[1], [0.1, 1, 0.9])
+
+
+def test_many_classes_share_one_colour_in_the_map_of_clips() -> None:
+    names = [f"class {i}" for i in range(50)]
+    figure = figures.clip_map(np.random.default_rng(0).normal(size=(100, 2)), [0.5, 0.2], [i % 50 for i in range(100)], names, ["x"] * 100)
+    assert len({trace.marker.color for trace in figure.data}) == 1
+    assert not figure.layout.showlegend
+
+
+@pytest.mark.parametrize("figure", ["ranks", "similarity"])
+def test_a_closer_look_at_a_large_model_stays_small(figure: str) -> None:
+    rng = np.random.default_rng(0)
+    if figure == "ranks":
+        found = figures.sorted_reliability(rng.random((32, 32)), "a", 0.5)
+    else:
+        found = figures.class_similarity(rng.random((50, 50)), [f"species number {c}" for c in range(50)], range(50))
+    assert len(found.to_json()) < LIMIT_BYTES
 
 
 # Intervals -----------------------------------------------------------------------------------------------------------------

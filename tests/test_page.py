@@ -1,5 +1,6 @@
 """The page in a real chromium, as a visitor sees it: from a ZIP to an answer with its reasons. The backbone is the fake one."""
 
+import os
 import shutil
 import threading
 import zipfile
@@ -13,7 +14,9 @@ import soundfile as sf
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import app
+from calm_core import confidence
 from calm_core.backbones.fake import FakeBackbone
+from calm_core.inspection import reasons
 from calm_core.studio import ClipPrediction, Learned, Studio
 from calm_ui.intake import EXAMPLE_MODEL
 
@@ -26,7 +29,8 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"the page is tested in chromium, and there is none at {CHROMIUM}"),
 ]
-expect.set_options(timeout=20_000)
+TIMEOUT_MS = float(os.environ.get("CALM_PAGE_TIMEOUT_MS", 20_000))  # longer on a machine that is busy
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 class SlowFake(FakeBackbone):
@@ -37,9 +41,9 @@ class SlowFake(FakeBackbone):
         self.gate = threading.Event()
         self.gate.set()
 
-    def extract(self, waveforms, prompt):
+    def extract(self, waveforms, prompt, layers=None):
         assert self.gate.wait(30)
-        return super().extract(waveforms, prompt)
+        return super().extract(waveforms, prompt, layers)
 
 
 class WatchedStudio(Studio):
@@ -134,6 +138,7 @@ def page(browser: Browser, served: tuple[str, WatchedStudio]) -> Iterator[Page]:
 
 
 def opened(page: Page, url: str) -> Page:
+    page.set_default_timeout(TIMEOUT_MS)
     page.goto(url)
     expect(page.locator("#clips-folder .invite")).to_be_visible()
     expect(page.locator("#status-line")).to_contain_text("Computing time used")
@@ -210,12 +215,14 @@ def test_from_a_zip_to_an_answer_with_its_reasons(
     expect(page.locator("#predict-files")).to_contain_text("broken")
     page.locator("#predict-button").click()
     expect(page.locator("#predict-sentence")).to_contain_text("‘tone’ with")
-    expect(page.locator("#predict-sentence")).to_contain_text("Only ‘tone’ fits (90 % sure).")
+    expect(page.locator("#predict-sentence")).to_contain_text("Of your classes only ‘tone’ fits.")
     expect(page.locator("#predict-about")).to_contain_text("None of these")
     rows = page.locator("#predict-table [role=row]")
     expect(rows.filter(has_text="query é.wav")).to_contain_text("tone")
     expect(rows.filter(has_text="broken.wav").first).to_contain_text("no answer")
     answer = next(row for row in studio.predicted[-1] if not row.error)
+    why = reasons(answer.contributions)
+    expect(page.locator("#predict-caption")).to_contain_text(why.in_words(model.class_names))
     (shown,) = values(page, "predict-heatmap")
     np.testing.assert_allclose(shown, answer.evidence[:, :, model.class_names.index("tone")], rtol=6e-3, atol=1e-6)
 
@@ -226,6 +233,41 @@ def test_from_a_zip_to_an_answer_with_its_reasons(
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, f"the tab {name} scrolls sideways on a phone"
     assert hosts <= {urlsplit(url).netloc, "here"}
     assert faults == []
+
+
+def click_cell(page: Page, panel: int, layer: int, head: int, shape: tuple[int, int] = (4, 8)) -> None:
+    """Clicks the middle of a cell, counted from 1, of one of the reliability maps."""
+    page.wait_for_function("document.querySelector('#heads-maps .js-plotly-plot .nsewdrag')")
+    area = page.locator("#heads-maps .nsewdrag").nth(panel)
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * (head - 0.5) / shape[1], box["y"] + box["height"] * (1 - (layer - 0.5) / shape[0]))
+
+
+def test_a_click_opens_a_head_whose_clips_can_be_heard_and_switched_off(
+    page: Page, served: tuple[str, WatchedStudio], archive: Path
+) -> None:
+    add_zip(page, archive)
+    learn(page)
+    tab(page, "Heads")
+    bench = served[1].learned[-1].bench
+    assert bench is not None
+    click_cell(page, 1, 2, 5)
+    expect(page.locator("#head-title")).to_contain_text("Layer 2, head 5")
+    expect(page.locator("#head-class input")).to_have_value("tone")
+    card = bench.card(1, 4)
+    expect(page.locator("#head-title")).to_contain_text(f"of ‘tone’ {card.recognised(1)}")
+    with page.expect_response(lambda answer: answer.url.endswith(".wav") and answer.ok):
+        page.locator("#head-votes [role=row][data-index='0'] [role=gridcell]").nth(1).click()
+
+    page.locator("#if-switch").click()
+    on = np.ones((4, 8), dtype=bool)
+    on[1, 4] = False
+    expect(page.locator("#if-result")).to_contain_text("with 31 of 32 heads")
+    expect(page.locator("#if-result")).to_contain_text(f"accuracy {confidence.accuracy(bench.with_heads(on).held_out)}")
+    page.locator("#if-reset").click()
+    expect(page.locator("#if-heads")).not_to_contain_text("layer 2")
 
 
 def test_a_correction_learns_again_and_answers_again(page: Page, archive: Path, query: Path) -> None:
@@ -372,3 +414,17 @@ def test_visitors_never_see_each_others_clips(page: Page, browser: Browser, serv
         expect(other.locator("#learn-button")).to_be_disabled()
         expect(other.locator("#learn-hint")).to_contain_text("Nothing to learn from yet")
     expect(page.locator("#clips-classes")).to_contain_text(f"tone {PER_CLASS} clips")
+
+
+def test_a_long_recording_becomes_events_and_labels(page: Page, folder: Path, archive: Path) -> None:
+    path = folder.parent / "night.wav"
+    sf.write(path, np.concatenate([sound(CLASSES[name], 20 + i) for i in range(8) for name in ("hum",)]), 16_000)
+    add_zip(page, archive)
+    learn(page)
+    tab(page, "Predict")
+    page.locator("#recording button").first.click()
+    page.locator("#recording-file input[type=file]").set_input_files(path)
+    expect(page.locator("#recording-file")).to_contain_text("night")
+    page.locator("#recording-button").click()
+    expect(page.locator("#recording-links")).to_contain_text("Save Audacity labels")
+    assert len(values(page, "recording-curves")[0]) == len(CLASSES)

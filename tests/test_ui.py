@@ -383,9 +383,9 @@ def test_the_heads_caption_says_which_clips_judged_them(reliability: str, said: 
 
 
 def test_a_server_without_a_gpu_offers_no_big_backbone() -> None:
-    assert [row.id for row in choices("pocket", "cpu")] == ["pocket"]
+    assert [row.id for row in choices("pocket", "cpu")] == ["pocket", "whisper-small"]
     assert choices("pocket", "cuda") == offered()
-    assert [row.id for row in choices("fake", "cpu")] == ["pocket", "fake"]
+    assert [row.id for row in choices("fake", "cpu")] == ["pocket", "whisper-small", "fake"]
 
 
 def test_every_kind_of_audio_that_can_be_read_can_be_chosen() -> None:
@@ -411,10 +411,10 @@ def answered(prediction_set: tuple[str, ...] | None, label: str = "owl") -> Clip
 @pytest.mark.parametrize(
     ("prediction_set", "cell", "sentence"),
     [
-        (("owl",), "only owl", "Only ‘owl’ fits (90 % sure)."),
-        (("owl", "wren"), "owl, wren", "90 % sure that it is one of: ‘owl’, ‘wren’."),
-        (("owl", "bat", "wren"), "any of them", "To be 90 % sure, no class can be ruled out: this could be any of them."),
-        (("wren", "bat"), "wren, bat", "Odd for ‘owl’, though closest to it; 90 % sure: ‘wren’ or ‘bat’."),
+        (("owl",), "only owl", "Of your classes only ‘owl’ fits."),
+        (("owl", "wren"), "owl, wren", "It fits ‘owl’ or ‘wren’; in nine cases of ten the right class is among those that fit."),
+        (("owl", "bat", "wren"), "any of them", "It could be any of your classes: none can be ruled out."),
+        (("wren", "bat"), "wren, bat", "Odd for ‘owl’, though closest to it; it fits ‘wren’ or ‘bat’."),
     ],
 )
 def test_what_else_a_clip_could_be(prediction_set: tuple[str, ...], cell: str, sentence: str) -> None:
@@ -439,7 +439,7 @@ def test_without_a_calibration_the_reason_is_given_once() -> None:
 
     row = answered(None)
     assert words.prediction_rows([row], NAMES)[0][2:5] == ["owl", "", ""]
-    assert "sure" not in words.answer(row, NAMES)
+    assert "fits" not in words.answer(row, NAMES)
     assert "few" not in words.answer(row, NAMES)
     assert "only 6 clips" in words.about_answers(Answers(Current(Learned(Model()), "file"), (row, row)))
 

@@ -1,42 +1,245 @@
-"""Real architectures at toy size: random weights, the family's own config, processor and chat template, nothing downloaded."""
+"""Real architectures at toy size: random weights, the family's own config, processor and chat format, nothing downloaded.
+
+Processors are the true ones over Whisper's true feature extractor (with few mel bins and short windows, for speed) and a byte-level
+tokenizer without merges that knows the family's special tokens.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
-from transformers import Qwen2AudioConfig, Qwen2AudioForConditionalGeneration, WhisperFeatureExtractor
+import transformers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast, WhisperFeatureExtractor, WhisperTokenizer
 
 from calm_core.backbones import load_backbone
-from calm_core.backbones.qwen2_audio import Qwen2AudioBackbone
+from calm_core.backbones.chat import ChatBackbone
+from calm_core.backbones.omni import Qwen3OmniBackbone, Qwen25OmniBackbone, SoundProcessor
+from calm_core.backbones.trimmed import MIN_FRAMES, AudioFlamingoBackbone, MusicFlamingoBackbone, Qwen2AudioBackbone
+from calm_core.backbones.whisper import WhisperBackbone
+
+MELS, WINDOW_S = 16, 3
+BYTES = {character: i for i, character in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+# ChatML, as in the Qwen families and what descends from them; `AUDIO` is the family's own placeholder.
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{% for part in message['content'] %}"
+    "{% if part['type'] == 'audio' %}AUDIO{% else %}{{ part['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+# Grouped keys and values, and head_dim that is not hidden size / heads.
+DECODER = {
+    "hidden_size": 32,
+    "head_dim": 12,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "pad_token_id": None,
+    "bos_token_id": None,
+}
+WHISPER_ENCODER = {
+    "num_mel_bins": MELS,
+    "encoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "encoder_ffn_dim": 32,
+    "d_model": 16,
+    "max_source_positions": 50 * WINDOW_S,
+}
+
+
+def tokenizer(**special: str) -> PreTrainedTokenizerFast:
+    """Every byte is a token; the special tokens follow."""
+    bytewise = Tokenizer(models.BPE(vocab=BYTES, merges=[]))
+    bytewise.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bytewise.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bytewise,
+        pad_token="<|endoftext|>",
+        eos_token="<|im_end|>",
+        extra_special_tokens={"im_start_token": "<|im_start|>", **special},
+    )
+
+
+def build(model_class: type, config: Any, seed: int = 0) -> Any:
+    torch.manual_seed(seed)
+    model = model_class(config)
+    # Fresh weights are so small that all clips look alike; larger ones make the comparisons of tests mean something.
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(3)
+    return model
+
+
+def extractor(window_s: int = WINDOW_S) -> WhisperFeatureExtractor:
+    return WhisperFeatureExtractor(feature_size=MELS, chunk_length=window_s)
 
 
 def qwen2_audio() -> Qwen2AudioBackbone:
-    """Whisper's true frame rate, grouped keys and values, and head_dim that is not hidden size / heads."""
     pocket = load_backbone("pocket", "cpu")
     assert isinstance(pocket, Qwen2AudioBackbone)
-    processor = pocket.processor
-    extractor = WhisperFeatureExtractor(feature_size=16, chunk_length=3)
-    processor = type(processor)(extractor, processor.tokenizer, chat_template=processor.chat_template)
-    config = Qwen2AudioConfig(
-        audio_config={
-            "model_type": "qwen2_audio_encoder",
-            "num_mel_bins": 16,
-            "encoder_layers": 2,
-            "encoder_attention_heads": 2,
-            "encoder_ffn_dim": 32,
-            "d_model": 16,
-            "max_source_positions": 150,
-        },
-        text_config={
-            "model_type": "qwen2",
-            "vocab_size": len(processor.tokenizer),
-            "hidden_size": 32,
-            "head_dim": 12,
-            "intermediate_size": 48,
-            "num_hidden_layers": 3,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 2,
-        },
+    tokens, template = pocket.processor.tokenizer, pocket.processor.chat_template
+    processor = transformers.Qwen2AudioProcessor(extractor(), tokens, chat_template=template)
+    config = transformers.Qwen2AudioConfig(
+        audio_config={"model_type": "qwen2_audio_encoder", **WHISPER_ENCODER},
+        text_config={"model_type": "qwen2", "vocab_size": len(tokens), **DECODER},
         audio_token_index=processor.audio_token_id,
     )
-    torch.manual_seed(0)
-    return Qwen2AudioBackbone("tiny", "0", Qwen2AudioForConditionalGeneration(config), processor, "cpu")
+    return Qwen2AudioBackbone("tiny", "0", build(transformers.Qwen2AudioForConditionalGeneration, config), processor, "cpu")
+
+
+def audio_flamingo() -> AudioFlamingoBackbone:
+    tokens = tokenizer(audio_token="<sound>")
+    processor = transformers.AudioFlamingo3Processor(extractor(), tokens, chat_template=CHATML.replace("AUDIO", "<sound>"))
+    config = transformers.AudioFlamingo3Config(
+        audio_config={"model_type": "audioflamingo3_encoder", **WHISPER_ENCODER},
+        text_config={"model_type": "qwen2", "vocab_size": len(tokens), **DECODER},
+        audio_token_id=processor.audio_token_id,
+    )
+    return AudioFlamingoBackbone("tiny", "0", build(transformers.AudioFlamingo3ForConditionalGeneration, config), processor, "cpu")
+
+
+def music_flamingo() -> MusicFlamingoBackbone:
+    tokens = tokenizer(audio_token="<sound>", audio_bos_token="<|sound_bos|>", audio_eos_token="<|sound_eos|>")
+    processor = transformers.MusicFlamingoProcessor(extractor(), tokens, chat_template=CHATML.replace("AUDIO", "<sound>"))
+    config = transformers.MusicFlamingoConfig(
+        audio_config={"model_type": "audioflamingo3_encoder", **WHISPER_ENCODER},
+        text_config={"model_type": "qwen2", "vocab_size": len(tokens), **DECODER},
+        audio_token_id=processor.audio_token_id,
+        audio_bos_token_id=processor.audio_bos_token_id,
+        audio_eos_token_id=processor.audio_eos_token_id,
+        rope_parameters={"rope_type": "default", "rope_theta": 1200.0, "partial_rotary_factor": 0.5},
+    )
+    return MusicFlamingoBackbone("tiny", "0", build(transformers.MusicFlamingoForConditionalGeneration, config), processor, "cpu")
+
+
+def qwen2_5_omni() -> Qwen25OmniBackbone:
+    tokens = tokenizer(audio_token="<|AUDIO|>", audio_bos_token="<|audio_bos|>", audio_eos_token="<|audio_eos|>", image_token="<|IMAGE|>")
+    rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [1, 1, 2]}
+    config = transformers.Qwen2_5OmniThinkerConfig(
+        audio_config={**WHISPER_ENCODER, "output_dim": 32, "n_window": 20},
+        vision_config={"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32},
+        text_config={**DECODER, "head_dim": 8, "vocab_size": len(tokens), "rope_parameters": rope},
+        audio_token_index=tokens.convert_tokens_to_ids("<|AUDIO|>"),
+        image_token_index=tokens.convert_tokens_to_ids("<|IMAGE|>"),
+        video_token_index=9_999,
+        vision_start_token_id=9_996,
+        vision_end_token_id=9_997,
+        audio_start_token_id=tokens.convert_tokens_to_ids("<|audio_bos|>"),
+        audio_end_token_id=tokens.convert_tokens_to_ids("<|audio_eos|>"),
+    )
+    model = build(transformers.Qwen2_5OmniThinkerForConditionalGeneration, config)
+    return Qwen25OmniBackbone("tiny", "0", model, SoundProcessor(extractor(300), tokens), "cpu")
+
+
+def qwen3_omni() -> Qwen3OmniBackbone:
+    tokens = tokenizer(audio_token="<|audio_pad|>", audio_bos_token="<|audio_start|>", audio_eos_token="<|audio_end|>")
+    rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [2, 2, 2]}
+    config = transformers.Qwen3OmniMoeThinkerConfig(
+        audio_config={**WHISPER_ENCODER, "output_dim": 32, "downsample_hidden_size": 8},
+        vision_config={"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32},
+        text_config={
+            **DECODER,
+            "vocab_size": len(tokens),
+            "rope_parameters": rope,
+            "num_experts": 4,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 16,
+        },
+        audio_token_id=tokens.convert_tokens_to_ids("<|audio_pad|>"),
+        audio_start_token_id=tokens.convert_tokens_to_ids("<|audio_start|>"),
+        audio_end_token_id=tokens.convert_tokens_to_ids("<|audio_end|>"),
+        vision_start_token_id=9_996,
+        vision_end_token_id=9_997,
+        image_token_id=9_998,
+        video_token_id=9_999,
+    )
+    model = build(transformers.Qwen3OmniMoeThinkerForConditionalGeneration, config)
+    return Qwen3OmniBackbone("tiny", "0", model, SoundProcessor(extractor(300), tokens), "cpu")
+
+
+def glm_asr() -> ChatBackbone:
+    tokens = tokenizer(audio_token="<|pad|>")
+    processor = transformers.GlmAsrProcessor(extractor(4), tokens, chat_template=CHATML.replace("AUDIO", "<|pad|>"))
+    config = transformers.GlmAsrConfig(
+        audio_config={
+            "model_type": "glmasr_encoder",
+            "num_mel_bins": MELS,
+            "hidden_size": 16,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "max_position_embeddings": 200,
+        },
+        text_config={"model_type": "llama", "vocab_size": len(tokens), "eos_token_id": tokens.eos_token_id, **DECODER},
+        audio_token_id=processor.audio_token_id,
+    )
+    return ChatBackbone("tiny", "0", build(transformers.GlmAsrForConditionalGeneration, config), processor, "cpu")
+
+
+def qwen3_asr() -> ChatBackbone:
+    tokens = tokenizer(audio_token="<|audio_pad|>", audio_bos_token="<|audio_start|>", audio_eos_token="<|audio_end|>")
+    template = CHATML.replace("AUDIO", "<|audio_start|><|audio_pad|><|audio_end|>")
+    features = transformers.Qwen3ASRFeatureExtractor(feature_size=MELS)
+    processor = transformers.Qwen3ASRProcessor(features, tokens, chat_template=template)
+    encoder = {name: value for name, value in WHISPER_ENCODER.items() if name != "max_source_positions"}
+    config = transformers.Qwen3ASRConfig(
+        audio_config={"model_type": "qwen3_asr_encoder", **encoder, "output_dim": 32, "downsample_hidden_size": 8},
+        text_config={"model_type": "qwen3", "vocab_size": len(tokens), **DECODER},
+        audio_token_id=processor.audio_token_id,
+        eos_token_id=tokens.eos_token_id,
+    )
+    return ChatBackbone("tiny", "0", build(transformers.Qwen3ASRForConditionalGeneration, config), processor, "cpu")
+
+
+def whisper() -> WhisperBackbone:
+    tokens = WhisperTokenizer(vocab=BYTES)
+    words = ["<|startofprev|>", "<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|translate|>", "<|notimestamps|>"]
+    tokens.add_special_tokens({"additional_special_tokens": words})
+    processor = transformers.WhisperProcessor(extractor(), tokens)
+    config = transformers.WhisperConfig(
+        vocab_size=len(tokens),
+        num_mel_bins=MELS,
+        d_model=16,
+        encoder_layers=2,
+        encoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_layers=2,
+        decoder_attention_heads=4,
+        decoder_ffn_dim=32,
+        max_source_positions=50 * WINDOW_S,
+        max_target_positions=100,
+        pad_token_id=0,
+        bos_token_id=0,
+        eos_token_id=0,
+        decoder_start_token_id=1,
+    )
+    return WhisperBackbone("tiny", "0", build(transformers.WhisperForConditionalGeneration, config), processor, "cpu")
+
+
+FAMILIES = {
+    "qwen2_audio": qwen2_audio,
+    "audioflamingo3": audio_flamingo,
+    "musicflamingo": music_flamingo,
+    "qwen2_5_omni": qwen2_5_omni,
+    "qwen3_omni": qwen3_omni,
+    "glmasr": glm_asr,
+    "qwen3_asr": qwen3_asr,
+    "whisper": whisper,
+}
+
+
+def whole_inputs(backbone: ChatBackbone, waveform: np.ndarray, prompt: str) -> dict[str, torch.Tensor]:
+    """What transformers' own full forward pass takes for one clip: the processor's inputs over the whole window, nothing trimmed."""
+    hop = backbone._extractor.hop_length
+    waveform = np.pad(waveform, (0, max(0, MIN_FRAMES * hop - len(waveform))))
+    if isinstance(backbone, Qwen25OmniBackbone):
+        whole = backbone._extractor([waveform], sampling_rate=16_000, return_attention_mask=True, return_tensors="pt")
+        features = {"input_features": whole["input_features"], "feature_attention_mask": whole["attention_mask"]}
+        ids = backbone._prepare(waveform, prompt).ids
+    else:
+        prepared = ChatBackbone._prepare(backbone, waveform, prompt)
+        ids, features = prepared.ids, prepared.features
+    return {"input_ids": ids[None], "attention_mask": torch.ones_like(ids)[None], **features}

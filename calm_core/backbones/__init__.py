@@ -5,34 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from ..errors import BackboneError
-from .base import Answering, Backbone, HeadShape
+from .attending import Attending
+from .base import Answering, Backbone, HeadShape, check_layers, device_memory_gb
 from .fake import FakeBackbone
 
 POCKET_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pocket"
 DEFAULT_BACKBONE = "pocket"
 
 
+HUB_PREFIX = "hub:"  # before the name of a model that the table doesn't list: hub:owner/name
+
+
 @dataclass(frozen=True, slots=True)
 class BackboneRow:
-    """One backbone: the family picks the adapter, repo is a hub id (None: embedded), revision is pinned (embedded: hash of weights).
+    """One backbone: the family picks the adapter (None: by the checkpoint), repo is a hub id (None: embedded).
 
-    memory_gb: device memory in its own dtype for the weights and one batch; heads: layers x heads, as text.
+    revision: a pinned commit; "main" becomes the commit that the hub reports when it is loaded (embedded: hash of weights).
+    memory_gb: device memory for the weights in bfloat16 (the pocket: float32) and one batch; a CPU runs in float32 and needs twice that.
+    heads: layers x heads, as text; hears: what it was trained on.
     """
 
     id: str
     title: str
-    family: Literal["qwen2_audio", "fake"]
+    family: str | None
     repo: str | None
     revision: str
     memory_gb: float
     window_s: int
     heads: str
     licence: str
+    hears: str = "all sounds"
     hidden: bool = False  # for tests only: not offered in menus
 
 
@@ -60,6 +66,49 @@ BACKBONES: tuple[BackboneRow, ...] = (
         "32 x 32",
         "Apache-2.0",
     ),
+    BackboneRow("qwen25-omni-7b", "Qwen2.5-Omni 7B", "qwen2_5_omni", "Qwen/Qwen2.5-Omni-7B", "main", 20, 30, "28 x 28", "Apache-2.0"),
+    BackboneRow("qwen25-omni-3b", "Qwen2.5-Omni 3B", "qwen2_5_omni", "Qwen/Qwen2.5-Omni-3B", "main", 11, 30, "36 x 16", "qwen-research"),
+    BackboneRow(
+        "qwen3-omni-30b", "Qwen3-Omni 30B-A3B", "qwen3_omni", "Qwen/Qwen3-Omni-30B-A3B-Instruct", "main", 68, 30, "48 x 32", "Apache-2.0"
+    ),
+    BackboneRow(
+        "audio-flamingo-3",
+        "Audio Flamingo 3",
+        "audioflamingo3",
+        "nvidia/audio-flamingo-3-hf",
+        "main",
+        18,
+        30,
+        "28 x 28",
+        "nvidia-noncommercial",
+    ),
+    BackboneRow(
+        "music-flamingo",
+        "Music Flamingo",
+        "musicflamingo",
+        "nvidia/music-flamingo-2601-hf",
+        "main",
+        18,
+        30,
+        "28 x 28",
+        "nvidia-noncommercial",
+        "music",
+    ),
+    BackboneRow("qwen3-asr-2b", "Qwen3-ASR 1.7B", "chat", "Qwen/Qwen3-ASR-1.7B-hf", "main", 6, 30, "28 x 16", "Apache-2.0", "speech"),
+    BackboneRow("glm-asr-nano", "GLM-ASR Nano", "chat", "zai-org/GLM-ASR-Nano-2512", "main", 6, 30, "28 x 16", "MIT", "speech"),
+    BackboneRow("whisper-small", "Whisper small", "whisper", "openai/whisper-small", "main", 1, 30, "24 x 12", "Apache-2.0", "speech"),
+    BackboneRow(
+        "whisper-large-v3-turbo",
+        "Whisper large v3 turbo",
+        "whisper",
+        "openai/whisper-large-v3-turbo",
+        "main",
+        3,
+        30,
+        "8 x 20",
+        "MIT",
+        "speech",
+    ),
     BackboneRow("fake", "Fake (tests)", "fake", None, "seed-0", 0.0, 5, "4 x 8", "Apache-2.0", hidden=True),
 )
 
@@ -70,11 +119,16 @@ def offered() -> tuple[BackboneRow, ...]:
 
 
 def backbone_row(id: str) -> BackboneRow:
-    """The row of a backbone. Raises BackboneError for an unknown id."""
+    """The row of a backbone; of a hub model that isn't listed (hub:owner/name) one is made. Raises BackboneError for an unknown id."""
     for row in BACKBONES:
         if row.id == id:
             return row
-    raise BackboneError(f"there is no backbone {id!r}; choose one of {', '.join(row.id for row in offered())}.")
+    if id.startswith(HUB_PREFIX) and id.count("/") == 1:
+        repo = id.removeprefix(HUB_PREFIX)
+        return BackboneRow(id, repo, None, repo, "main", 0, 30, "?", "see the hub", "see the hub")
+    raise BackboneError(
+        f"there is no backbone {id!r}; choose one of {', '.join(row.id for row in offered())}, or {HUB_PREFIX}OWNER/NAME of the model hub."
+    )
 
 
 def resolve_device(device: str = "auto") -> str:
@@ -88,34 +142,50 @@ def resolve_device(device: str = "auto") -> str:
     return device
 
 
+def needed_gb(row: BackboneRow, device: str) -> float:
+    """Memory that a backbone needs on a device: a CPU runs in float32, twice the bfloat16 of the table; 0 where unknown."""
+    return row.memory_gb * (2 if device == "cpu" and row.repo is not None else 1)
+
+
+def fitting(device: str) -> tuple[BackboneRow, ...]:
+    """The offered backbones that a device can hold."""
+    there_gb = device_memory_gb(device)
+    return tuple(row for row in offered() if needed_gb(row, device) <= there_gb)
+
+
 def load_backbone(id: str = DEFAULT_BACKBONE, device: str = "auto") -> Backbone:
     """Loads a backbone by its id in the table: float32 on a CPU and for the pocket, bfloat16 for the big ones elsewhere.
 
-    Raises BackboneError for an unknown id, a missing device, weights that can't be had, or a model whose heads can't be read.
+    Raises BackboneError for an unknown id, a missing device, a model larger than the device's memory (before anything large is
+    downloaded), weights that can't be had, or a model whose heads can't be read.
     """
     row = backbone_row(id)
     device = resolve_device(device)
     if row.family == "fake":
         return FakeBackbone()
     # transformers takes seconds to import, so only who loads a real model pays for it.
-    from .qwen2_audio import Qwen2AudioBackbone
+    from . import loading
 
     if row.repo is None:
         # The weights name their own revision, so that vectors and classifiers of a retrained pocket never meet older ones.
         weights = (POCKET_FOLDER / "model.safetensors").read_bytes()
-        return Qwen2AudioBackbone.from_pretrained(row.id, POCKET_FOLDER, sha256(weights).hexdigest()[:12], device, torch.float32)
+        return loading.from_folder(row.id, "qwen2_audio", POCKET_FOLDER, sha256(weights).hexdigest()[:12], device, torch.float32)
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
-    return Qwen2AudioBackbone.from_pretrained(row.id, row.repo, row.revision, device, dtype, download=row.revision)
+    return loading.from_hub(row.id, row.family, row.repo, row.revision, device, dtype, needed_gb(row, device))
 
 
 __all__ = [
     "BACKBONES",
     "DEFAULT_BACKBONE",
+    "HUB_PREFIX",
     "Answering",
+    "Attending",
     "Backbone",
     "BackboneRow",
     "HeadShape",
     "backbone_row",
+    "check_layers",
+    "fitting",
     "load_backbone",
     "offered",
     "resolve_device",

@@ -72,7 +72,7 @@ def generate(decoder: Decoder, reading: Reading, ends: Sequence[int], uniforms: 
     logits, said = reading.logits, list[Tensor]()
     finished = torch.zeros(len(logits), dtype=torch.bool, device=device)
     for step in range(MAX_ANSWER_TOKENS):
-        token = logits.argmax(-1) if uniforms is None else _draw(logits, uniforms[:, step].to(device))
+        token = logits.argmax(-1) if uniforms is None else _draw(logits, uniforms[:, step])
         finished |= torch.isin(token, stop)
         said.append(torch.where(finished, -1, token))
         if finished.all() or step == MAX_ANSWER_TOKENS - 1:
@@ -108,5 +108,6 @@ def mean_log_likelihoods(decoder: Decoder, reading: Reading, candidates: Sequenc
 
 def _draw(logits: Tensor, uniform: Tensor) -> Tensor:
     """One token per row (N,): the first whose cumulated probability exceeds the row's uniform number."""
-    cumulated = logits.double().softmax(-1).cumsum(-1)
-    return torch.searchsorted(cumulated, uniform[:, None] * cumulated[:, -1:], right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
+    cumulated = logits.cpu().double().softmax(-1).cumsum(-1)  # on the CPU: not every device counts in float64, which draws want
+    drawn = torch.searchsorted(cumulated, uniform.cpu()[:, None] * cumulated[:, -1:], right=True)[:, 0]
+    return drawn.clamp(max=logits.shape[-1] - 1).to(logits.device)

@@ -5,6 +5,7 @@ Backbones receive waveforms, never paths. They know nothing of labels, classes o
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Backbone(Protocol):
     """An audio-language model whose heads can be read.
 
     id and revision name it; preprocessing names everything else that the vectors depend on (processor, dtype, attention).
-    Windows longer than window_s must be cut before.
+    Windows longer than window_s must be cut before. tokens_per_s: what a second of sound costs at most, for batches that fit the memory.
     """
 
     id: str
@@ -47,9 +48,13 @@ class Backbone(Protocol):
     shape: HeadShape
     sample_rate_hz: int
     window_s: float
+    tokens_per_s: float
 
-    def extract(self, waveforms: Sequence[Array], prompt: str) -> Array:
+    def extract(self, waveforms: Sequence[Array], prompt: str, layers: int | None = None) -> Array:
         """Head vectors (N, L, H, D) float32 on the CPU of N mono waveforms (n_i,) at sample_rate_hz.
+
+        layers: only those of the first so many layers, (N, layers, H, D); the model is left there, which is what a fitted classifier
+        that uses few heads needs.
 
         The vectors of a clip are the same alone or in a batch, within 1e-4 in float32. Raises torch.OutOfMemoryError where
         the batch is too large for the device; nothing is left behind then.
@@ -81,6 +86,13 @@ class Answering(Backbone, Protocol):
         ...
 
 
+def device_memory_gb(device: str) -> float:
+    """All memory of a device in GB; a Mac's accelerator shares the machine's."""
+    if device.split(":")[0] == "cuda":
+        return torch.cuda.get_device_properties(torch.device(device)).total_memory / 1e9
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+
+
 @contextmanager
 def one_out_of_memory() -> Iterator[None]:
     """Every device's way of saying that memory ran out becomes torch.OutOfMemoryError; only CUDA raises that by itself."""
@@ -92,6 +104,13 @@ def one_out_of_memory() -> Iterator[None]:
         if "allocate memory" in str(error) or "out of memory" in str(error):
             raise torch.OutOfMemoryError(str(error)) from error
         raise
+
+
+def check_layers(layers: int | None, shape: HeadShape) -> int:
+    """How many layers to read. Raises BackboneError for a number that the model doesn't have."""
+    if layers is not None and not 1 <= layers <= shape.layers:
+        raise BackboneError(f"layers is {layers}; the backbone has 1 to {shape.layers}, or None for all.")
+    return layers or shape.layers
 
 
 def check_answers(answers: Sequence[str]) -> None:

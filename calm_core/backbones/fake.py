@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import HeadShape, check_answers
+from .base import HeadShape, check_answers, check_layers
 
 Array = NDArray[np.float32]
 
@@ -25,18 +25,19 @@ class FakeBackbone:
     def __init__(self, layers: int = 4, heads: int = 8, head_dim: int = 16, seed: int = 0) -> None:
         self.id, self.revision, self.preprocessing, self.device = "fake", f"seed-{seed}", "fake/1", "cpu"
         self.shape = HeadShape(layers, heads, head_dim)
-        self.sample_rate_hz, self.window_s = 16_000, 5.0
+        self.sample_rate_hz, self.window_s, self.tokens_per_s = 16_000, 5.0, 12.5
         self._projection = np.random.default_rng(seed).normal(size=(layers, heads, head_dim, N_BANDS)).astype(np.float32)
         self.calls = 0
         self.windows_seen = 0
 
-    def extract(self, waveforms: Sequence[Array], prompt: str) -> Array:
+    def extract(self, waveforms: Sequence[Array], prompt: str, layers: int | None = None) -> Array:
         """See Backbone.extract; the prompt turns the bands, so that another prompt gives other vectors."""
+        projection = self._projection[: check_layers(layers, self.shape)]
         self.calls += 1
         self.windows_seen += len(waveforms)
         shift = sum(prompt.encode()) % N_BANDS
         bands = np.stack([np.roll(_band_energies(w), shift) for w in waveforms])
-        return np.einsum("lhdb,nb->nlhd", self._projection, bands, dtype=np.float32)
+        return np.einsum("lhdb,nb->nlhd", projection, bands, dtype=np.float32)
 
     def answer(self, waveforms: Sequence[Array], prompt: str) -> list[str]:  # noqa: ARG002
         """See Answering.answer: names the loudest band, whatever the prompt."""

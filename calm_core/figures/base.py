@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import plotly
 import plotly.graph_objects as go
 
 from .text import Array, significant, wrapped
+
+SCRIPT = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"  # what draws the figures in a browser
 
 # One ink for both themes: contrast 4.3 on white and 4.5 on #0b0f19. No single colour has 4.5 on both (the best is 4.37), so a
 # page that knows its theme may repaint the text by CSS: `.js-plotly-plot :is([class$="tick"], .infolayer, .barlayer) text`.
@@ -33,6 +37,11 @@ def empty(message: str) -> go.Figure:
     text = wrapped(message, 42)
     figure.add_annotation(text=text, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font_size=14)
     return figure
+
+
+def as_html(figure: go.Figure) -> str:
+    """A figure as a piece of an HTML page that holds SCRIPT once."""
+    return str(figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}))
 
 
 def base_layout(height: int, margin: dict[str, int], **more: Any) -> dict[str, Any]:
@@ -105,7 +114,9 @@ def add_colour_axis(figure: go.Figure, scale: dict[str, Any], title: str, inner_
     inner_px: the height between the margins; lift_px: how much stands between plot and bar.
     """
     place = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1 + (lift_px + 12) / inner_px, "yanchor": "bottom", "xpad": 0, "ypad": 0}
-    size = {"lenmode": "pixels", "len": 150, "thickness": 10, "outlinewidth": 0, "nticks": 5}
+    size = {"lenmode": "pixels", "len": 150, "thickness": 10, "outlinewidth": 0, "nticks": 5, "tickangle": 0}
+    if scale["cmin"] < 0:
+        ticks = {"tickvals": [scale["cmin"], 0, scale["cmax"]], "tickformat": ".2~g"} | ticks
     figure.update_layout(coloraxis=scale | {"colorbar": place | size | ticks})
     above = {"x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom", "yshift": lift_px + 37}
     figure.add_annotation(text=title, align="left", showarrow=False, **above)

@@ -107,8 +107,13 @@ def contribution_map(contribution: ArrayLike | None, title: str) -> go.Figure:
     if not values.size or not np.isfinite(values).any():
         return empty("Choose a clip, and the heads that decided on it show here.")
     require(values.ndim == 2, f"contribution has shape {values.shape}; it must be (layers, heads).")
+    return single_map(values, title, "Head %{x} of layer %{y}<br>contributes %{z:+.3g}.<extra></extra>")
+
+
+def single_map(values: Array, title: str, hover: str) -> go.Figure:
+    """One layer x head map of values (L, H) under its title, with a hover template."""
     L, H = values.shape
-    trace = _map(values, hovertemplate="Head %{x} of layer %{y}<br>contributes %{z:+.3g}.<extra></extra>")
+    trace = _map(values, hovertemplate=hover)
     heading = wrapped(title, 46)
     inner_px = _panel_px(L, cell_px=28, at_most_px=360)
     margin = {"l": 44, "r": 12, "t": COLOUR_BAR_PX + 16 * heading.count("<br>"), "b": 44}

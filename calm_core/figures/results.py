@@ -155,7 +155,7 @@ def ladder_chart(rows: pd.DataFrame | None, chance: float) -> go.Figure:
     ]
     calm = np.array([method == "calm" for method in rows["method"]], dtype=bool)
     labels = [wrapped(shortened(title, 46), 24) for title in titles]
-    figure = _intervals(labels, values, lows, highs, hover, calm, [percent_text(value) for value in values])
+    figure = interval_rows(labels, values, lows, highs, hover, calm, [percent_text(value) for value in values])
     if math.isfinite(chance):
         figure.add_vline(x=chance, line={"color": INK, "dash": "dash", "width": 1.5})
         side = "left" if chance < 0.5 else "right"
@@ -188,10 +188,10 @@ def class_accuracy(
             else ""
         )
     labels = [short_text(name, 20) for name in class_names]
-    return _intervals(labels, v, low, high, hover, np.ones(len(v), dtype=bool), notes, right_px=86, row_px=30)
+    return interval_rows(labels, v, low, high, hover, np.ones(len(v), dtype=bool), notes, right_px=86, row_px=30)
 
 
-def _intervals(
+def interval_rows(
     labels: list[str],
     values: Array,
     lows: Array,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
-from .base import COLOUR_BAR_PX, SPECTRAL, add_colour_axis, empty, framed_axis, new_figure
-from .text import as_array, compact, json_ready, require
+from .base import ACCENT, COLOUR_BAR_PX, INK, SEQUENTIAL, SPECTRAL, add_colour_axis, empty, framed_axis, new_figure
+from .text import as_array, compact, json_ready, percent_text, require, short_text, unlike
 
 MAX_FRAMES = 400
 MAX_SPECTROGRAM_CELLS = 40_000  # at about 6 characters a cell the JSON stays below 300 kB
@@ -57,4 +59,73 @@ def spectrogram(mel_db: ArrayLike | None, seconds: float, frequencies_hz: ArrayL
     ticks = [f"{tick // 1000} kHz" if tick >= 1000 else f"{tick} Hz" for tick in nearest.values()]
     figure.update_yaxes(framed_axis(None), type="category", range=[-0.5, len(bands) - 0.5])
     figure.update_yaxes(tickvals=[bands[b] for b in nearest], ticktext=ticks)
+    return figure
+
+
+def listening_map(
+    mel_db: ArrayLike | None, seconds: float, frequencies_hz: ArrayLike | None, begins_s: ArrayLike, share: ArrayLike, even: float
+) -> go.Figure:
+    """The `spectrogram`, and above it on the same time axis where the heads looked: share (T,) of their attention from begins_s (T,) on.
+
+    even: the share that each stretch would have if they looked everywhere alike, a dashed line.
+    """
+    figure = spectrogram(mel_db, seconds, frequencies_hz)
+    if not figure.data:
+        return figure
+    times, shares = as_array(begins_s), as_array(share)
+    require(times.shape == shares.shape, f"begins_s has shape {times.shape} and share {shares.shape}; give one share per begin.")
+    figure.add_trace(
+        go.Scatter(
+            x=compact(np.append(times, seconds), 5),
+            y=compact(np.append(shares, shares[-1]), 3),
+            mode="lines",
+            line={"color": ACCENT, "width": 1.5, "shape": "hv"},
+            fill="tozeroy",
+            yaxis="y2",
+            hovertemplate="From %{x:.2f} s on<br>it has %{y:.1%} of the attention.<extra></extra>",
+        )
+    )
+    figure.add_shape(type="line", x0=0, x1=seconds, y0=even, y1=even, yref="y2", line={"color": INK, "dash": "dash", "width": 1.5})
+    extra_px = 90
+    height = figure.layout.height + extra_px
+    inner = height - figure.layout.margin.t - figure.layout.margin.b
+    figure.update_layout(
+        height=height,
+        yaxis={"domain": [0, 1 - (extra_px + 6) / inner]},
+        yaxis2={**framed_axis("looked here"), "domain": [1 - (extra_px - 12) / inner, 1], "showticklabels": False, "rangemode": "tozero"},
+    )
+    return figure
+
+
+def class_curves(
+    begins_s: ArrayLike | None, window_s: float, probabilities: ArrayLike | None, class_names: Sequence[str], confidence: float
+) -> go.Figure:
+    """Confidence over time: one row per class, from probabilities (W, C) of windows of window_s from begins_s (W,) on; 0 to 100%.
+
+    confidence: from which on a window counts as an event; said in the title of the scale.
+    """
+    times, p = as_array(begins_s), as_array(probabilities)
+    if not p.size:
+        return empty("Choose a long recording, and its classes over time show here.")
+    windows, C = len(times), len(class_names)
+    require(p.shape == (windows, C), f"probabilities have shape {p.shape} for {windows} windows and {C} classes; they must agree.")
+    bins = min(len(times), MAX_FRAMES)
+    edges = np.arange(bins) * len(times) // bins
+    shown = np.maximum.reduceat(p, edges, axis=0)
+    labels = unlike([short_text(name, 14) for name in class_names])
+    trace = go.Heatmap(
+        z=compact(shown.T, 3),
+        x=compact(times[edges] + window_s / 2, 6),
+        y=labels,
+        coloraxis="coloraxis",
+        hovertemplate="About %{x:.1f} s in,<br><b>%{y}</b> has a confidence<br>of %{z:.0%}.<extra></extra>",
+    )
+    row_px = 32 if len(class_names) <= 12 else 16
+    margin = {"l": 12, "r": 12, "t": COLOUR_BAR_PX, "b": 44}
+    figure = new_figure([trace], height=row_px * len(class_names) + margin["t"] + margin["b"], margin=margin)
+    scale = {"colorscale": SEQUENTIAL, "cmin": 0, "cmax": 1}
+    title = f"confidence (events from {percent_text(confidence)} on)"
+    add_colour_axis(figure, scale, title, row_px * len(class_names), tickformat=".0%", tickvals=[0, 0.5, 1])
+    figure.update_xaxes(framed_axis("time (s)"), nticks=8)
+    figure.update_yaxes(framed_axis(None), type="category", range=[len(class_names) - 0.5, -0.5])
     return figure

@@ -1,0 +1,219 @@
+"""Head vectors per second against the released code's way: same random weights, same clips, one run.
+
+    python benchmarks/extraction.py                      # about 30 M parameters, 5-s clips
+    python benchmarks/extraction.py --profile            # where the time goes: mel, encoder, decoder, transfer
+    python benchmarks/extraction.py --size tiny --clips 4
+
+Qwen2-Audio's architecture with random weights in three sizes. The middle one has the 7B model's proportions: its encoder and its head
+hold a tenth of its decoder's parameters each. Rounds of all variants alternate and the median of each counts. On a CPU the clock is the
+process's own computing time over all its threads, which other work on the machine doesn't stretch; on an accelerator it is the wall's.
+The variants:
+
+    naive        `benchmarks/naive.py`, one pass per clip; its default repeats each pass 20 times, which is measured on a clip or two
+    ours         batches of the token budget
+    sparse       the same, stopped after the highest layer of a fitted model of 20 heads in the lower half of the layers
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from transformers import Qwen2AudioConfig, Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor, WhisperFeatureExtractor
+
+from benchmarks import naive
+from calm_core.backbones import load_backbone, resolve_device
+from calm_core.backbones.trimmed import Qwen2AudioBackbone
+from calm_core.extraction import CPU_TOKEN_BUDGET, TOKEN_BUDGET, tokens
+from calm_core.options import NEUTRAL_PROMPT
+
+RATE_HZ = 16_000
+# encoder (width, layers, heads), decoder (width, layers, heads, inner width), vocabulary
+SIZES = {
+    "tiny": ((32, 1, 2), (64, 4, 4, 128), 1024),
+    "30m": ((192, 6, 4), (448, 10, 8, 1408), 6016),
+    "7b": ((1280, 32, 20), (4096, 32, 32, 11008), 156_032),
+}
+
+
+def build(size: str, device: str, dtype: torch.dtype) -> Qwen2AudioBackbone:
+    """A random Qwen2-Audio with Whisper's 128 mel bins and 30-s window."""
+    (e_width, e_layers, e_heads), (width, layers, heads, inner), vocabulary = SIZES[size]
+    tokenizer = load_backbone("pocket", "cpu").processor.tokenizer  # type: ignore[attr-defined]
+    template = load_backbone("pocket", "cpu").processor.chat_template  # type: ignore[attr-defined]
+    processor = Qwen2AudioProcessor(WhisperFeatureExtractor(feature_size=128), tokenizer, chat_template=template)
+    config = Qwen2AudioConfig(
+        audio_config={
+            "model_type": "qwen2_audio_encoder",
+            "num_mel_bins": 128,
+            "d_model": e_width,
+            "encoder_layers": e_layers,
+            "encoder_attention_heads": e_heads,
+            "encoder_ffn_dim": 4 * e_width,
+            "max_source_positions": 1500,
+        },
+        text_config={
+            "model_type": "qwen2",
+            "vocab_size": vocabulary,
+            "hidden_size": width,
+            "intermediate_size": inner,
+            "num_hidden_layers": layers,
+            "num_attention_heads": heads,
+            "num_key_value_heads": heads,
+            "pad_token_id": None,
+            "bos_token_id": None,
+        },
+        audio_token_index=processor.audio_token_id,
+    )
+    torch.manual_seed(0)
+    with torch.device(device):
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(dtype)
+        model = Qwen2AudioForConditionalGeneration._from_config(config, attn_implementation="sdpa")
+        torch.set_default_dtype(before)
+    return Qwen2AudioBackbone(size, "random", model, processor, device)
+
+
+def ours(backbone: Qwen2AudioBackbone, waveforms: list[np.ndarray], layers: int | None = None) -> np.ndarray:
+    """As extraction.py does it: longest first, in batches of the token budget."""
+    order = sorted(range(len(waveforms)), key=lambda i: -len(waveforms[i]))
+    found: list[Any] = [None] * len(waveforms)
+    budget = CPU_TOKEN_BUDGET if backbone.device == "cpu" else TOKEN_BUDGET
+    while order:
+        size = max(1, budget // tokens(len(waveforms[order[0]]), backbone, NEUTRAL_PROMPT))
+        rows, order = order[:size], order[size:]
+        for i, vector in zip(rows, backbone.extract([waveforms[i] for i in rows], NEUTRAL_PROMPT, layers), strict=True):
+            found[i] = vector
+    return np.stack(found)
+
+
+def measure(size: str, clips: int, seconds: float, rounds: int, device: str, dtype: torch.dtype) -> dict[str, Any]:
+    backbone = build(size, device, dtype)
+    rng = np.random.default_rng(0)
+    waveforms = [rng.normal(0, 0.1, round(seconds * RATE_HZ)).astype(np.float32) for _ in range(clips)]
+    lower = backbone.shape.layers // 2
+    repeated = waveforms[: max(1, clips // 8)]
+    variants: dict[str, Callable[[], np.ndarray]] = {
+        "naive": lambda: naive.extract(backbone, waveforms, NEUTRAL_PROMPT),
+        "ours": lambda: ours(backbone, waveforms),
+        "sparse": lambda: ours(backbone, waveforms, lower),
+    }
+    found = {name: run() for name, run in variants.items()}  # warms up, and gives what is compared
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    for _ in range(rounds):
+        for name, run in variants.items():
+            times[name].append(_timed(run) / clips)
+    per_clip = {name: statistics.median(each) for name, each in times.items()}
+    per_clip["naive_20"] = _timed(lambda: naive.extract(backbone, repeated, NEUTRAL_PROMPT, naive.TRIALS)) / len(repeated)
+    scale = float(np.abs(found["naive"]).max())
+    return {
+        "size": size,
+        "parameters_m": sum(p.numel() for p in backbone.model.parameters()) / 1e6,
+        "device": device,
+        "dtype": str(dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "clips": clips,
+        "seconds": seconds,
+        "ms_per_clip": {name: 1000 * value for name, value in per_clip.items()},
+        "faster": {
+            "than naive, one pass": per_clip["naive"] / per_clip["ours"],
+            "than naive, its 20 passes": per_clip["naive_20"] / per_clip["ours"],
+            "than naive, sparse model": per_clip["naive"] / per_clip["sparse"],
+        },
+        "largest_difference": {
+            "ours": float(np.abs(found["ours"] - found["naive"]).max()) / scale,
+            "sparse": float(np.abs(found["sparse"] - found["naive"][:, :lower]).max()) / scale,
+        },
+    }
+
+
+def profile(size: str, clips: int, seconds: float, device: str, dtype: torch.dtype) -> dict[str, float]:
+    """Share of ours in mel and tokens, encoder, decoder, and everything else (merging, transfer), by timing the parts."""
+    backbone = build(size, device, dtype)
+    rng = np.random.default_rng(0)
+    waveforms = [rng.normal(0, 0.1, round(seconds * RATE_HZ)).astype(np.float32) for _ in range(clips)]
+    ours(backbone, waveforms)
+    spent = {"mel and tokens": 0.0, "encoder": 0.0, "decoder": 0.0}
+    with (
+        _clocked(backbone, "_prepare", spent, "mel and tokens"),
+        _clocked(backbone, "_encode", spent, "encoder"),
+        _clocked(backbone._decoder, "forward", spent, "decoder"),
+    ):
+        whole = _timed(lambda: ours(backbone, waveforms))
+    return {**{name: value / whole for name, value in spent.items()}, "merging and transfer": 1 - sum(spent.values()) / whole}
+
+
+@contextmanager
+def _clocked(owner: Any, method: str, spent: dict[str, float], name: str) -> Iterator[None]:
+    original = getattr(owner, method)
+
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        start = _clock()
+        try:
+            return original(*args, **kwargs)
+        finally:
+            spent[name] += _clock() - start
+
+    setattr(owner, method, timed)
+    try:
+        yield
+    finally:
+        delattr(owner, method)
+
+
+def _timed(run: Callable[[], Any]) -> float:
+    start = _clock()
+    run()
+    return _clock() - start
+
+
+def _clock() -> float:
+    """Seconds; see the module's header for which."""
+    if not torch.cuda.is_available():
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=SIZES, default="30m")
+    parser.add_argument("--clips", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--profile", action="store_true", help="say where the time goes instead")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    device = resolve_device(arguments.device)
+    dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    if arguments.profile:
+        shares = profile(arguments.size, arguments.clips, arguments.seconds, device, dtype)
+        print(json.dumps(shares) if arguments.json else "\n".join(f"{name:<22}{share:6.1%}" for name, share in shares.items()))
+        return
+    found = measure(arguments.size, arguments.clips, arguments.seconds, arguments.rounds, device, dtype)
+    if arguments.json:
+        print(json.dumps(found))
+        return
+    print(f"{found['parameters_m']:.0f} M parameters, {found['dtype']} on {device}, {arguments.clips} clips of {arguments.seconds:g} s")
+    for name, value in found["ms_per_clip"].items():
+        print(f"  {name:<10}{value:9.1f} ms per clip")
+    for name, value in found["faster"].items():
+        print(f"  {value:5.1f}x faster {name}")
+    print(f"  largest difference {max(found['largest_difference'].values()):.1e} of the largest value")
+
+
+if __name__ == "__main__":
+    main()

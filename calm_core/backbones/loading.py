@@ -1,0 +1,178 @@
+"""Loads a family's processor and weights, from a folder or the model hub, and says in one sentence why that can't be.
+
+Whether a model fits is asked before anything large is downloaded. Weights are read as safetensors only, and no code of a repository runs.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from huggingface_hub import constants
+from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoProcessor, AutoTokenizer, WhisperFeatureExtractor
+from transformers.utils.logging import disable_progress_bar
+
+from ..errors import BackboneError
+from .base import Backbone, device_memory_gb
+from .chat import ChatBackbone
+from .omni import Qwen3OmniBackbone, Qwen25OmniBackbone, SoundProcessor
+from .trimmed import AudioFlamingoBackbone, MusicFlamingoBackbone, Qwen2AudioBackbone
+from .whisper import WhisperBackbone
+
+ELSE_POCKET = "or use the embedded backbone 'pocket'."
+
+
+def _whole_processor(source: str, **where: Any) -> Any:
+    return AutoProcessor.from_pretrained(source, trust_remote_code=False, **where)
+
+
+def _sound_processor(source: str, **where: Any) -> SoundProcessor:
+    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **where)
+    return SoundProcessor(WhisperFeatureExtractor.from_pretrained(source, **where), tokenizer)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """How one family is loaded: its adapter, the name of its transformers class (None: what the checkpoint names), its processor."""
+
+    adapter: Callable[[str, str, Any, Any, str], Backbone]
+    model_class: str | None
+    processor: Callable[..., Any] = _whole_processor
+
+
+FAMILIES: dict[str, Family] = {
+    "qwen2_audio": Family(Qwen2AudioBackbone, "Qwen2AudioForConditionalGeneration"),
+    "qwen2_5_omni": Family(Qwen25OmniBackbone, "Qwen2_5OmniThinkerForConditionalGeneration", _sound_processor),
+    "qwen3_omni": Family(Qwen3OmniBackbone, "Qwen3OmniMoeThinkerForConditionalGeneration", _sound_processor),
+    "audioflamingo3": Family(AudioFlamingoBackbone, "AudioFlamingo3ForConditionalGeneration"),
+    "musicflamingo": Family(MusicFlamingoBackbone, "MusicFlamingoForConditionalGeneration"),
+    "whisper": Family(WhisperBackbone, "WhisperForConditionalGeneration"),
+    "chat": Family(ChatBackbone, None),
+}
+# Adapters by the model_type of a hub model that nobody listed; all others get the general one.
+FAMILY_OF_TYPE = {
+    "qwen2_audio": "qwen2_audio",
+    "qwen2_5_omni": "qwen2_5_omni",
+    "qwen3_omni_moe": "qwen3_omni",
+    "audioflamingo3": "audioflamingo3",
+    "musicflamingo": "musicflamingo",
+    "whisper": "whisper",
+}
+
+
+def from_folder(id: str, family: str, folder: Path, revision: str, device: str, dtype: torch.dtype) -> Backbone:
+    """A backbone from a folder on this machine. Raises BackboneError with what to do where that fails."""
+    disable_progress_bar()  # of a load that takes milliseconds
+    return _load(id, family, str(folder), revision, device, dtype, {"local_files_only": True})
+
+
+def from_hub(id: str, family: str | None, repo: str, revision: str, device: str, dtype: torch.dtype, memory_gb: float) -> Backbone:
+    """A backbone from the model hub. revision: a commit, or a branch, which becomes the commit that the hub reports.
+
+    family None: by the checkpoint's own model type. memory_gb: needed on the device, 0 where unknown.
+    Raises BackboneError, before anything large is downloaded, where the model doesn't fit; and with what to do where loading fails.
+    """
+    check_memory(id, memory_gb, device)
+    with _one_sentence(id, repo):
+        config = AutoConfig.from_pretrained(repo, revision=revision, trust_remote_code=False)
+    family = family or FAMILY_OF_TYPE.get(config.model_type, "chat")
+    commit = getattr(config, "_commit_hash", None) or revision
+    check_disk(id, repo, commit, memory_gb)
+    return _load(id, family, repo, commit, device, dtype, {"revision": commit})
+
+
+def _load(id: str, family: str, source: str, revision: str, device: str, dtype: torch.dtype, where: dict[str, Any]) -> Backbone:
+    found = FAMILIES[family]
+    with _one_sentence(id, source):
+        processor = found.processor(source, **where)
+        model_class = _model_class(id, found.model_class, source, where)
+        model, read = model_class.from_pretrained(
+            source,
+            dtype=dtype,
+            attn_implementation="sdpa",
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            **where,
+        )
+    if lacking := sorted({*read["missing_keys"], *(key for key, *_ in read["mismatched_keys"])}):
+        # transformers would go on with random weights in their place.
+        raise BackboneError(
+            f"{id}: {len(lacking)} of the model's weights, {lacking[0]} first, aren't in {source} or have another shape; "
+            f"download it again, {ELSE_POCKET}"
+        )
+    return found.adapter(id, revision, model, processor, device)
+
+
+def _model_class(id: str, name: str | None, source: str, where: dict[str, Any]) -> Any:
+    """The transformers class of a model, by default the one its checkpoint names. Raises BackboneError where that one can't be used."""
+    if name is not None:
+        return getattr(transformers, name)
+    names = AutoConfig.from_pretrained(source, trust_remote_code=False, **where).architectures or ["(none named)"]
+    found = getattr(transformers, names[0], None)
+    if found is None or not hasattr(found, "get_audio_features"):
+        lack = f"transformers {transformers.__version__} has no such class" if found is None else "it has no get_audio_features"
+        raise BackboneError(f"{id}: its model class is {names[0]}, and {lack}; choose another audio-language model.")
+    return found
+
+
+def check_memory(id: str, needed_gb: float, device: str) -> None:
+    """Raises BackboneError with the numbers where a model surely doesn't fit the device."""
+    there_gb = device_memory_gb(device)
+    if needed_gb > there_gb:
+        raise BackboneError(
+            f"backbone {id!r} needs about {needed_gb:.0f} GB of memory on {device}, which has {there_gb:.0f} GB; "
+            f"choose a smaller one, another device, {ELSE_POCKET}"
+        )
+
+
+def check_disk(id: str, repo: str, commit: str, needed_gb: float) -> None:
+    """Raises BackboneError with the numbers where the download surely doesn't fit the disk; what is there already isn't counted."""
+    cache = Path(constants.HF_HUB_CACHE)
+    if any((cache / f"models--{repo.replace('/', '--')}" / "snapshots" / commit).glob("*.safetensors")):
+        return
+    existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    free_gb = shutil.disk_usage(existing).free / 1e9
+    if needed_gb > free_gb:
+        raise BackboneError(
+            f"backbone {id!r} is a download of about {needed_gb:.0f} GB and {cache} has {free_gb:.0f} GB free; "
+            f"free some, set HF_HOME to another disk, {ELSE_POCKET}"
+        )
+
+
+@contextmanager
+def _one_sentence(id: str, source: str) -> Iterator[None]:
+    """Every way in which a load can fail becomes a BackboneError of one sentence that says what to do."""
+    try:
+        yield
+    except (OSError, ValueError, SafetensorError, ImportError) as error:
+        raise BackboneError(f"can't load backbone {id!r} from {source}: {_reason(error, source)}, {ELSE_POCKET}") from error
+
+
+def _reason(error: BaseException, source: str) -> str:
+    chain: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in chain:
+        chain.append(link)
+        link = link.__cause__ or link.__context__
+    for found in chain:
+        if isinstance(found, GatedRepoError):
+            return f"its owner asks for consent; accept the terms at https://huggingface.co/{source}, then run 'hf auth login'"
+        if isinstance(found, RepositoryNotFoundError | RevisionNotFoundError):
+            return "the model hub has no such model or revision, or it is private; check the name, then run 'hf auth login' if it is yours"
+        if isinstance(found, OSError) and found.errno == errno.ENOSPC:
+            return "the disk is full; free some space"
+        if isinstance(found, LocalEntryNotFoundError | ConnectionError | TimeoutError) or type(found).__module__.startswith("httpx"):
+            return "the model hub can't be reached and the files aren't on this machine; check the network"
+        if isinstance(found, ImportError):
+            return f"a package is missing ({str(found).strip().splitlines()[0]}); install it"
+    return f"{str(error).strip().splitlines()[0].rstrip('.')}; check the network and free disk space"

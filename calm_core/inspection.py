@@ -1,0 +1,469 @@
+"""Questions to a fitted model about its heads: what one head knows, what if some were switched off, why this answer.
+
+Works on the support clips' vectors that the model was learned from, without a forward pass. Knows no audio, no figure and no page.
+Every number about a support clip comes from models without that clip: `Workbench` repeats the classifier's own held-out refits,
+keeps what every head said in them, and so can vote anew with other heads at the cost of a sum.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+from scipy.stats import t
+from torch import Tensor
+
+from . import algorithm, confidence
+from .classifier import CalmClassifier
+from .confidence import HeldOut, Progress, Proportion, mean_by_group
+from .errors import DataError
+from .options import FitOptions
+from .vectors import HeadVectors
+
+Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Index = NDArray[np.int64]
+
+RESAMPLES = 1000  # of the bootstrap over a head's judging clips
+INTERVAL = (0.025, 0.975)
+KEEP_BYTES = 256 * 2**20  # of similarities that one workbench may keep; beyond, another tau computes them again
+RANDOM_ORDERS = 5  # in which the ablation drops heads
+ABLATION_POINTS = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadCard:
+    """What one head (layer and head counted from 0) makes of the support clips, each heard without itself.
+
+    reliability, low, high (C,): as in the map, with a 95 % bootstrap interval over the clips that judged, NaN below two of them;
+    truth (N,); votes (N, C): the head's posteriors; similarity (N, C): cosines with the class centroids; both NaN where a clip was
+    the only one of its class. confusion (C, C): truth in rows. map (N, 2): the clips along the two directions in which this head's
+    vectors vary most, and explained (2,): which share of the variance they hold.
+    """
+
+    layer: int
+    head: int
+    class_names: tuple[str, ...]
+    reliability: Array
+    low: Array
+    high: Array
+    truth: Index
+    votes: Array
+    similarity: Array
+    map: Array
+    explained: Array
+
+    @property
+    def valid(self) -> Mask:
+        return np.isfinite(self.votes.sum(1))
+
+    @property
+    def voted(self) -> Index:
+        """The class that the head chose for every clip, -1 where it couldn't."""
+        return np.where(self.valid, np.nan_to_num(self.votes, nan=-1.0).argmax(1), -1)
+
+    @property
+    def confusion(self) -> Index:
+        counts = np.zeros((len(self.class_names),) * 2, dtype=np.int64)
+        np.add.at(counts, (self.truth[self.valid], self.voted[self.valid]), 1)
+        return counts
+
+    def recognised(self, class_index: int) -> Proportion:
+        """How many clips of a class the head alone recognises."""
+        mine = self.valid & (self.truth == class_index)
+        return Proportion(int((self.voted[mine] == class_index).sum()), int(mine.sum()))
+
+    def nearest(self, class_index: int) -> Index:
+        """The clips that could be judged, from the most to the least like a class in this head's ears."""
+        order = np.argsort(-np.nan_to_num(self.similarity[:, class_index], nan=-np.inf), kind="stable")
+        return order[self.valid[order]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ablation:
+    """Held-out accuracy as heads are dropped. kept (P,) heads that still vote; the others (P,) shares from 0 to 1.
+
+    best_first, worst_first: dropped in the order of their mean reliability, as each refit knows it; random: the mean over
+    RANDOM_ORDERS, random_low and random_high their extremes.
+    """
+
+    kept: Index
+    best_first: Array
+    worst_first: Array
+    random: Array
+    random_low: Array
+    random_high: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reasons:
+    """Why a clip got its class rather than the next best: heads as (layer, head, lead), counted from 0.
+
+    lead (L, H): how much each head's contribution to `best` exceeds that to `rival`; it sums to the difference of the scores.
+    """
+
+    best: int
+    rival: int
+    lead: Array
+
+    @property
+    def total(self) -> float:
+        return float(self.lead.sum())
+
+    def strongest(self, n: int, *, against: bool = False) -> list[tuple[int, int, float]]:
+        """The n heads that spoke most for `best` (or, against it, for `rival`); fewer where fewer did."""
+        flat = -self.lead.ravel() if against else self.lead.ravel()
+        order = [int(i) for i in np.argsort(-flat, kind="stable")[:n] if flat[i] > 0]
+        return [(*divmod(i, self.lead.shape[1]), float(self.lead.ravel()[i])) for i in order]
+
+    @property
+    def to_change(self) -> int:
+        """The fewest heads that would have to be silent for `rival` to win, those that spoke most for `best`; 0 where it is ahead as it
+        is, or no head spoke for it."""
+        left = self.total - np.cumsum(-np.sort(-self.lead.ravel(), kind="stable"))
+        return int((left < 0).argmax()) + 1 if self.total > 0 and (left < 0).any() else 0
+
+    @property
+    def share_of_five(self) -> float:
+        """The share of all that was said for `best` that its five strongest heads said."""
+        said = np.sort(self.lead.ravel()[self.lead.ravel() > 0])
+        return float(said[-5:].sum() / said.sum()) if len(said) else 0.0
+
+    def in_words(self, class_names: Sequence[str]) -> str:
+        """Which five heads decided, which spoke against, and what would have to change; layers and heads counted from 1."""
+        best, rival, silent = class_names[self.best], class_names[self.rival], self.to_change
+        text = f"The five heads that spoke most for ‘{best}’ against ‘{rival}’: {_named(self.strongest(5)) or 'none'}. "
+        text += f"They said {self.share_of_five:.0%} of all that was said for it. "
+        against = self.strongest(3, against=True)
+        text += f"For ‘{rival}’ spoke most: {_named(against)}. " if against else f"No head spoke for ‘{rival}’. "
+        if silent:
+            who = f"the {silent} of {self.lead.size} heads that spoke most for ‘{best}’ were" if silent > 1 else "its strongest head was"
+            text += f"‘{rival}’ would be ahead if {who} silent."
+        return text
+
+
+def _named(heads: list[tuple[int, int, float]]) -> str:
+    return ", ".join(f"layer {layer + 1} head {head + 1} ({lead:+.2g})" for layer, head, lead in heads)
+
+
+def reasons(contributions: Array, best: int | None = None, rival: int | None = None) -> Reasons:
+    """Reasons from a clip's contributions (L, H, C); best and rival: by default the classes with the highest and next highest score."""
+    scores = contributions.sum((0, 1))
+    best = int(scores.argmax()) if best is None else best
+    rival = int(np.where(np.arange(len(scores)) == best, -np.inf, scores).argmax()) if rival is None else rival
+    return Reasons(best, rival, contributions[:, :, best] - contributions[:, :, rival])
+
+
+def listening(attention: Array, weights: Array) -> Array:
+    """Where the heads that count for a class looked: shares (T,) of the audio tokens, which sum to 1.
+
+    attention (L, H, T): from the last prompt token over the audio tokens; weights (L, H): of the class. A head that looks at words
+    instead says little about the sound and so counts for little. Equal shares where nobody looked at the sound at all.
+    """
+    share = np.einsum("lht,lh->t", attention, weights, dtype=np.float64)
+    total = share.sum()
+    return (share / total if total > 0 else np.full(len(share), 1 / len(share))).astype(np.float32)
+
+
+def layer_profile(reliability: Array) -> tuple[Array, Array, Array]:
+    """Mean reliability (L,) of the heads of each layer, from (L, H), and its 95 % t interval, (L,) and (L,), over these heads."""
+    L, H = reliability.shape
+    mean = reliability.mean(1)
+    if H < 2:
+        return mean, np.full(L, np.nan, np.float32), np.full(L, np.nan, np.float32)
+    reach = t.ppf(INTERVAL[1], H - 1) * reliability.std(1, ddof=1) / np.sqrt(H)
+    least = min(0.0, float(reliability.min()))  # of the scale; a mean can't lie beyond its ends
+    return mean, np.clip(mean - reach, least, 1.0).astype(np.float32), np.clip(mean + reach, least, 1.0).astype(np.float32)
+
+
+def class_similarity(weights: Array) -> tuple[Array, Index]:
+    """Which classes are told by the same heads: cosines (C, C) of the classes' weights (L, H, C), and the order of a dendrogram.
+
+    The weights are taken about the equal weight, so that 0 means nothing in common; a class whose heads all count the same gets 0.
+    """
+    w = weights.reshape(-1, weights.shape[-1]).astype(np.float64)
+    w = w - w.mean(0)
+    length = np.linalg.norm(w, axis=0)
+    w = np.divide(w, length, out=np.zeros_like(w), where=length > 1e-12)
+    similarity = np.clip(w.T @ w, -1.0, 1.0)
+    np.fill_diagonal(similarity, 1.0)
+    if len(similarity) < 3:
+        return similarity.astype(np.float32), np.arange(len(similarity))
+    distance = squareform(1.0 - similarity, checks=False)
+    return similarity.astype(np.float32), leaves_list(linkage(distance, "average", optimal_ordering=True)).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Refit:
+    """What every head heard in one refit, (heads, rows, C'), C' the classes that the refit has.
+
+    labels (rows,): of the rows it was fitted on, in C'; judges: their similarities without themselves, None where too many to keep;
+    asked: those of the left-out rows; rows: which it was fitted on.
+    """
+
+    rows: Tensor
+    present: Index
+    labels: Tensor
+    judges: Tensor | None
+    asked: Tensor
+
+
+class Workbench:
+    """A model and the clips that it was learned from, to be asked "what if". Answers one thread at a time."""
+
+    def __init__(self, model: CalmClassifier, heads: HeadVectors, labels: Sequence[str]) -> None:
+        """labels: one a clip, of the model's classes. Raises DataError where clips, labels and model don't belong together."""
+        if len(labels) != heads.n_clips:
+            raise DataError(f"{len(labels)} labels for {heads.n_clips} clips; give exactly one for each.")
+        if unknown := sorted(set(labels) - set(model.class_names)):
+            raise DataError(f"the label {unknown[0]!r} is none of the model's classes {', '.join(model.class_names)}.")
+        if heads.shape[1:] != tuple(model.centroids.shape[1:]):
+            raise DataError(f"the clips have heads {heads.shape[1:]}, the model {tuple(model.centroids.shape[1:])}.")
+        if model.options.reliability == "holdout":
+            raise DataError("this model's heads were judged by held-out clips, which are not kept; learn with leave-one-out reliability.")
+        self.model, self.heads = model, heads
+        position = {name: i for i, name in enumerate(model.class_names)}
+        self.truth: Index = np.array([position[label] for label in labels], dtype=np.int64)
+        self._x, self._groups = torch.from_numpy(heads.values), torch.from_numpy(heads.clip_of_row)
+        self._y = torch.from_numpy(self.truth[heads.clip_of_row])
+        self._shape = heads.shape[1:3]
+        self._alone = threading.RLock()
+        self._refits: list[_Refit] = []  # the last one leaves nothing out
+        self._said: dict[tuple[float, str], list[Tensor]] = {}  # `_voices`, of the latest tau alone
+        self._judged: dict[tuple[float, str], list[tuple[Tensor, Tensor]]] = {}  # `_reliability`, of the latest tau and scheme alone
+
+    # What one head knows ---------------------------------------------------------------------------------------------------
+
+    def card(self, layer: int, head: int) -> HeadCard:
+        """The card of a head, counted from 0. Raises DataError where there is no such head."""
+        L, H = self._shape
+        if not (0 <= layer < L and 0 <= head < H):
+            raise DataError(f"there is no head {head + 1} in layer {layer + 1}; the backbone has {L} layers of {H} heads.")
+        options, C = self.model.options, len(self.model.class_names)
+        x = self._x[:, layer : layer + 1, head : head + 1]
+        ((_, sims),) = algorithm.leave_one_out_similarities(
+            x, self._y, C, self._groups, centre=options.centre, whitened=self.model.frame.head(layer, head)
+        )
+        p = algorithm.posteriors(sims, options.tau)
+        able = ~torch.isneginf(sims[0, torch.arange(len(self._y)), self._y])
+        values = algorithm.reliability_values(p, self._y, options.scheme)[0]
+        clip_values, votes, similarity = (
+            mean_by_group(np.where(able.numpy().reshape(-1, *[1] * (found.ndim - 1)), found, np.nan), self.heads.clip_of_row)
+            for found in (values.numpy(), p[0].numpy(), sims[0].numpy())
+        )
+        low, high = self._bootstrap(clip_values)
+        directions, explained = _principal_axes(mean_by_group(algorithm.unit(x[:, 0, 0].float()).numpy(), self.heads.clip_of_row))
+        return HeadCard(
+            layer,
+            head,
+            self.model.class_names,
+            self.model.reliability[layer, head].numpy(),
+            low,
+            high,
+            self.truth,
+            votes,
+            similarity,
+            directions,
+            explained,
+        )
+
+    def _bootstrap(self, values: Array) -> tuple[Array, Array]:
+        """The 95 % interval (C,), (C,) of the means of values (N,), NaN where not judged, drawn clip by clip within each class."""
+        C, options = len(self.model.class_names), self.model.options
+        low, high = np.full(C, np.nan, np.float32), np.full(C, np.nan, np.float32)
+        rng = np.random.default_rng(0)
+        for c in range(C):
+            mine = values[(self.truth == c) & np.isfinite(values)]
+            if len(mine) > 1:
+                means = mine[rng.integers(len(mine), size=(RESAMPLES, len(mine)))].mean(1)
+                keep = len(mine) / (len(mine) + options.shrinkage)
+                towards = float(self.model.reliability[:, :, c].mean())  # shrinking leaves the mean over heads as it is
+                low[c], high[c] = np.quantile(keep * means + (1 - keep) * towards, INTERVAL)
+        return low, high
+
+    # What if ---------------------------------------------------------------------------------------------------------------
+
+    def prepare(self, progress: Progress | None = None) -> None:
+        """Repeats the held-out refits and keeps what the heads said; done on first need, and once."""
+        with self._alone:
+            if not self._refits:
+                self._refits = self._all_refits(progress)
+
+    def _all_refits(self, progress: Progress | None) -> list[_Refit]:
+        rows, C = torch.arange(len(self._y)), len(self.model.class_names)
+        folds = self.model.held_out.folds
+        keep = 4 * len(rows) * self._shape[0] * self._shape[1] * C * (folds + 1) <= KEEP_BYTES
+        found: list[_Refit] = []
+
+        def listen(fit_rows: Index, test_rows: Index) -> tuple[Array, Array]:
+            found.append(self._listen(torch.from_numpy(fit_rows), torch.from_numpy(test_rows), keep))
+            return np.zeros((len(test_rows), C), np.float32), np.zeros((len(test_rows), C), np.float32)  # only the folds are wanted here
+
+        self._held_out(listen, progress)
+        found.append(self._listen(rows, rows[:0], keep))
+        return found
+
+    def with_heads(self, on: Mask | None = None, options: FitOptions | None = None) -> CalmClassifier:
+        """The model if only the heads `on` (L, H) voted, None for all, with other options (tau, top_k and so on), None for its own.
+
+        It votes, and was tested on its support clips, exactly as one refitted on the vectors of these heads alone. Its `chance` is
+        unknown where tau or scheme is another one. Raises DataError where no head is on, or where the options ask for other
+        centring, whitening or judges, which need another fit.
+        """
+        mine = self.model.options
+        options = replace(options or mine, auto=False)
+        if (options.centre, options.whiten, options.reliability) != (mine.centre, mine.whiten, mine.reliability):
+            raise DataError("centring, whitening and the source of reliability can't be changed on a fitted model; learn again with them.")
+        chosen = np.ones(self._shape, dtype=bool) if on is None else np.asarray(on, dtype=bool)
+        if chosen.shape != self._shape:
+            raise DataError(f"on has the shape {chosen.shape}; needed is one answer for each of {self._shape} heads.")
+        if not chosen.any():
+            raise DataError("every head is switched off; leave at least one on.")
+        with self._alone:
+            return self._with_heads(chosen, options)
+
+    def _with_heads(self, chosen: Mask, options: FitOptions) -> CalmClassifier:
+        mine = self.model.options
+        self.prepare()
+        mask = torch.from_numpy(chosen.ravel())
+        held_out = self._vote([mask] * len(self._refits), options)
+        whole = self._reliability(options)[-1]
+        reliability, chance = self.model.reliability, self.model.chance
+        if (options.tau, options.scheme) != (mine.tau, mine.scheme):
+            reliability = algorithm.shrink(whole[0].view(*self._shape, -1), whole[1], options.shrinkage)
+            chance = torch.full_like(chance, torch.nan)
+        return replace(
+            self.model,
+            options=options,
+            reliability=reliability,
+            weights=_weights(whole, mask, options).view(*self._shape, -1),
+            chance=chance,
+            held_out=held_out,
+            temperature=confidence.fit_temperature(held_out, options.pooling),
+        )
+
+    def ablation(self, points: int = ABLATION_POINTS, seed: int = 0) -> Ablation:
+        """How accuracy falls as heads are dropped, best first, worst first and at random; from all heads down to one."""
+        with self._alone:
+            return self._ablation(points, seed)
+
+    def _ablation(self, points: int, seed: int) -> Ablation:
+        self.prepare()
+        total, options, rng = self._shape[0] * self._shape[1], replace(self.model.options, top_k=None), np.random.default_rng(seed)
+        kept = np.unique(np.geomspace(1, total, min(points, total)).round().astype(np.int64))[::-1]
+        # By mean reliability over the classes as each refit knows it: its left-out clips have no say in the order.
+        best_first = [torch.argsort(-r.mean(1), stable=True) for r, _ in self._reliability(options)]
+        random = [torch.from_numpy(rng.permutation(total)) for _ in range(RANDOM_ORDERS)]
+
+        def accuracies(orders: list[Tensor]) -> Array:
+            found = []
+            for n in kept:
+                masks = [torch.zeros(total, dtype=torch.bool).index_fill_(0, order[total - n :], True) for order in orders]
+                found.append(confidence.accuracy(self._vote(masks, options)).value)
+            return np.array(found, dtype=np.float32)
+
+        drawn = np.stack([accuracies([order] * len(best_first)) for order in random])
+        worst_first = [order.flip(0) for order in best_first]
+        return Ablation(kept, accuracies(best_first), accuracies(worst_first), drawn.mean(0, dtype=np.float32), drawn.min(0), drawn.max(0))
+
+    # Refits ----------------------------------------------------------------------------------------------------------------
+
+    def _held_out(self, refit: confidence.Refit, progress: Progress | None = None) -> HeldOut:
+        cost = float(self._x.numel()) * len(self.model.class_names)
+        return confidence.held_out_scores(
+            self._y.numpy(), self.heads.clip_of_row, len(self.model.class_names), refit, cost=cost, progress=progress
+        )
+
+    def _vote(self, masks: Sequence[Tensor], options: FitOptions) -> HeldOut:
+        """Held-out scores where refit i counts only the heads masks[i] (heads,)."""
+        turns = iter(zip(self._refits, self._reliability(options), self._voices(options), masks, strict=True))
+        C = len(self.model.class_names)
+
+        def replay(_fit_rows: Index, test_rows: Index) -> tuple[Array, Array]:
+            refit, judged, voices, mask = next(turns)
+            w = _weights(judged, mask, options)
+            nothing = 0.0 if options.pooling == "linear" else confidence.LEAST_LOG  # as in CalmClassifier.fit
+            scores = np.full((len(test_rows), C), nothing, dtype=np.float32)
+            familiarity = np.full_like(scores, -1.0)
+            on = w.any(1)
+            scores[:, refit.present] = (voices[on] * w[on, None]).sum(0).numpy()
+            familiarity[:, refit.present] = (refit.asked[on] * w[on, None]).sum(0).numpy()
+            return scores, familiarity
+
+        return self._held_out(replay)
+
+    def _voices(self, options: FitOptions) -> list[Tensor]:
+        """What every head adds to the votes of each refit's left-out rows, before its weight, (heads, rows, C')."""
+        key = (options.tau, options.pooling)
+        if key not in self._said:
+            self._said = {key: [algorithm.pooled(refit.asked, options) for refit in self._refits]}
+        return self._said[key]
+
+    def _reliability(self, options: FitOptions) -> list[tuple[Tensor, Tensor]]:
+        """Every refit's reliability (heads, C') at options.tau, before shrinkage, and how many clips judged each class (C',)."""
+        key = (options.tau, options.scheme)
+        if key not in self._judged:
+            self._judged = {key: [self._judge(refit, options) for refit in self._refits]}
+        return self._judged[key]
+
+    def _judge(self, refit: _Refit, options: FitOptions) -> tuple[Tensor, Tensor]:
+        sims = refit.judges if refit.judges is not None else self._judges(refit.rows, refit.labels, len(refit.present))
+        shape = torch.Size((len(sims), 1))
+        r, judged = algorithm.mean_reliability(_in_chunks(sims), refit.labels, shape, len(refit.present), options)
+        return r[:, 0], judged
+
+    def _listen(self, rows: Tensor, asked: Tensor, keep: bool) -> _Refit:
+        present, compact = np.unique(self._y[rows].numpy(), return_inverse=True)
+        labels, C = torch.from_numpy(compact), len(present)
+        frame = algorithm.support_frame(self._x[rows], labels, C, self.model.options)
+        mu = algorithm.class_centroids(self._x[rows], labels, C, frame)
+        heard = _joined(algorithm.similarities(self._x[asked], mu, frame)) if len(asked) else torch.zeros(len(mu[0].flatten(0, 1)), 0, C)
+        return _Refit(rows, present, labels, self._judges(rows, labels, C) if keep else None, heard)
+
+    def _judges(self, rows: Tensor, labels: Tensor, n_classes: int) -> Tensor:
+        """Similarities (heads, rows, C') by which the clips judge the heads, as in `algorithm.fit`."""
+        x, options = self._x[rows], self.model.options
+        frame = algorithm.support_frame(x, labels, n_classes, options)
+        if options.reliability == "resubstitution":
+            return _joined(algorithm.similarities(x, algorithm.class_centroids(x, labels, n_classes, frame), frame))
+        groups = self._groups[rows]
+        return _joined(algorithm.leave_one_out_similarities(x, labels, n_classes, groups, centre=options.centre, whitened=frame))
+
+
+def _joined(found: Iterator[tuple[slice, Tensor]]) -> Tensor:
+    return torch.cat([sims for _, sims in found])
+
+
+def _in_chunks(sims: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """A few heads at a time, so that what is made of them stays in the processor's cache."""
+    step = max(1, algorithm.CHUNK_ELEMENTS // max(1, sims[0].numel()))
+    for start in range(0, len(sims), step):
+        yield slice(start, min(start + step, len(sims))), sims[start : start + step]
+
+
+def _weights(found: tuple[Tensor, Tensor], mask: Tensor, options: FitOptions) -> Tensor:
+    """Weights (heads, C) from reliability (heads, C) and counts of judges (C,) where only the masked heads (heads,) vote, else 0."""
+    r, judged = found
+    on = algorithm.shrink(r[mask].unsqueeze(0), judged, options.shrinkage)
+    w = torch.zeros_like(r)
+    w[mask] = algorithm.head_weights(on, options)[0]
+    return w
+
+
+def _principal_axes(points: Array) -> tuple[Array, Array]:
+    """Points (N, D) along their two principal axes, (N, 2), and the share of the variance on each (2,); zeros where there is none."""
+    centred = points.astype(np.float64) - points.mean(0)
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    along, variance = np.zeros((len(points), 2)), np.zeros(2)
+    n = min(2, len(s))
+    # A direction has no sign of its own: the longest arm points to the right (or up), so that a repeat looks the same.
+    arms = u[:, :n] * s[:n]
+    along[:, :n] = arms * np.sign(arms[np.abs(arms).argmax(0), np.arange(n)])
+    variance[:n] = s[:n] ** 2 / max(float((s**2).sum()), 1e-30)
+    return along.astype(np.float32), variance.astype(np.float32)

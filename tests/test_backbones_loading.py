@@ -1,0 +1,167 @@
+"""Loading: the general adapter on a checkpoint that nobody listed, and one clear sentence for every way in which loading fails."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import torch
+from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
+from safetensors.torch import load_file, save_file
+
+from calm_core import backbones
+from calm_core.backbones import backbone_row, load_backbone, loading, offered
+from calm_core.backbones.chat import ChatBackbone
+from calm_core.backbones.trimmed import AudioFlamingoBackbone, Qwen2AudioBackbone
+from calm_core.errors import BackboneError
+from calm_core.options import NEUTRAL_PROMPT
+
+from . import tiny_models
+from .conftest import tone
+
+ANSWER = httpx.Response(403, request=httpx.Request("GET", "https://hub.invalid"))
+
+
+def saved(backbone: ChatBackbone, folder: Path) -> Path:
+    backbone.model.save_pretrained(folder)
+    backbone.processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("family", "adapter"), [("audioflamingo3", AudioFlamingoBackbone), ("glmasr", ChatBackbone)])
+def test_an_unlisted_checkpoint_gets_its_family_or_the_general_adapter(tmp_path: Path, family: str, adapter: type) -> None:
+    tiny = tiny_models.FAMILIES[family]()
+    folder = saved(tiny, tmp_path / "model")
+    loaded = loading.from_hub("hub:some/one", None, str(folder), "main", "cpu", torch.float32, 0)
+    assert type(loaded) is adapter
+    waveform = tone(440, 1.0)
+    np.testing.assert_allclose(loaded.extract([waveform], NEUTRAL_PROMPT), tiny.extract([waveform], NEUTRAL_PROMPT), atol=1e-5)
+
+
+def test_dtype_and_attention_are_part_of_the_key() -> None:
+    tiny = tiny_models.glm_asr()
+    assert tiny.preprocessing == "chat/1 float32 sdpa"
+    half = ChatBackbone("tiny", "0", tiny.model.to(torch.bfloat16), tiny.processor, "cpu")
+    assert half.preprocessing == "chat/1 bfloat16 sdpa"
+    assert np.isfinite(half.extract([tone(440)], NEUTRAL_PROMPT)).all()
+
+
+def test_a_checkpoint_without_what_it_takes_says_what_is_missing(tmp_path: Path) -> None:
+    tiny = tiny_models.glm_asr()
+    tiny.processor.chat_template = None
+    with pytest.raises(BackboneError, match="no chat template"):
+        ChatBackbone("x", "0", tiny.model, tiny.processor, "cpu")
+    with pytest.raises(BackboneError, match="no part for audio"):
+        ChatBackbone("x", "0", tiny.model, tiny.processor.tokenizer, "cpu")
+    whisper = tiny_models.whisper()
+    whisper.model.save_pretrained(tmp_path)
+    whisper.processor.save_pretrained(tmp_path)
+    with pytest.raises(BackboneError, match="WhisperForConditionalGeneration, and it has no get_audio_features"):
+        loading.from_folder("x", "chat", tmp_path, "0", "cpu", torch.float32)
+
+
+@pytest.mark.parametrize(("family", "model_type"), [("qwen2_5_omni", "qwen2_5_omni"), ("qwen3_omni", "qwen3_omni_moe")])
+def test_a_thinker_is_read_out_of_its_whole_checkpoint(tmp_path: Path, family: str, model_type: str) -> None:
+    """The hub's omni checkpoints hold thinker, talker and voice; the processor's parts are read one by one."""
+    tiny = tiny_models.FAMILIES[family]()
+    tiny.model.save_pretrained(tmp_path)
+    tiny.processor.feature_extractor.save_pretrained(tmp_path)
+    tiny.processor.tokenizer.save_pretrained(tmp_path)
+    weights = {f"thinker.{name}": tensor.clone() for name, tensor in load_file(tmp_path / "model.safetensors").items()}
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    config = {"model_type": model_type, "thinker_config": json.loads((tmp_path / "config.json").read_text())}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    loaded = loading.from_hub("hub:some/one", None, str(tmp_path), "main", "cpu", torch.float32, 0)
+    assert type(loaded) is type(tiny)
+    np.testing.assert_array_equal(loaded.extract([tone(440)], NEUTRAL_PROMPT), tiny.extract([tone(440)], NEUTRAL_PROMPT))
+
+
+def test_a_checkpoint_that_lacks_weights_is_never_filled_with_random_ones(tmp_path: Path) -> None:
+    folder = saved(tiny_models.glm_asr(), tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    gone = next(name for name in weights if name.endswith("o_proj.weight"))
+    del weights[gone]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(BackboneError, match=r"1 of the model's weights, .*o_proj.weight first, aren't in"):
+        loading.from_folder("x", "chat", folder, "0", "cpu", torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (GatedRepoError("gated", response=ANSWER), "accept the terms at https://huggingface.co/Qwen"),
+        (RepositoryNotFoundError("not there", response=ANSWER), "no such model"),
+        (LocalEntryNotFoundError("not cached"), "can't be reached"),
+        (httpx.ConnectError("no route"), "can't be reached"),
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
+        (ImportError("needs torchaudio"), "a package is missing"),
+        (ValueError("odd config."), "odd config; check"),
+    ],
+)
+def test_every_failure_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch, cause: Exception, said: str) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        if isinstance(cause, ValueError):
+            raise cause
+        raise OSError("something went wrong\nwith many lines") from cause
+
+    monkeypatch.setattr(loading.AutoConfig, "from_pretrained", fail)
+    monkeypatch.setattr(loading, "device_memory_gb", lambda _: 100)
+    with pytest.raises(BackboneError) as found:
+        load_backbone("qwen2-audio-7b", "cpu")
+    assert said in str(found.value)
+    assert "embedded backbone 'pocket'" in str(found.value)
+    assert "\n" not in str(found.value)
+
+
+def test_a_model_that_does_not_fit_is_refused_before_any_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading.AutoConfig, "from_pretrained", lambda *_, **__: pytest.fail("asked the hub"))
+    monkeypatch.setattr(loading, "device_memory_gb", lambda _: 24)
+    with pytest.raises(BackboneError, match="needs about 36 GB of memory on cpu, which has 24 GB"):
+        load_backbone("qwen2-audio-7b", "cpu")  # float32 on a CPU: twice the 18 GB of bfloat16
+
+
+def test_what_fits_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backbones, "device_memory_gb", lambda _: 3)
+    assert [row.id for row in backbones.fitting("cpu")] == ["pocket", "whisper-small"]
+    assert [row.id for row in backbones.fitting("cuda")] == ["pocket", "whisper-small", "whisper-large-v3-turbo"]
+    monkeypatch.undo()
+    assert loading.device_memory_gb("cpu") > 0
+
+
+def test_a_full_disk_is_seen_before_the_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(loading.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    with pytest.raises(BackboneError, match=r"a download of about 1000000 GB and .*hub has \d+ GB free"):
+        loading.check_disk("x", "some/one", "abc", 1e6)
+    there = tmp_path / "hub" / "models--some--one" / "snapshots" / "abc"
+    there.mkdir(parents=True)
+    (there / "model.safetensors").touch()
+    loading.check_disk("x", "some/one", "abc", 1e6)
+
+
+def test_a_folder_that_holds_no_model(tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match="can't load backbone 'x' from"):
+        loading.from_folder("x", "qwen2_audio", tmp_path, "1", "cpu", torch.float32)
+
+
+def test_files_that_do_not_belong_together() -> None:
+    tiny = tiny_models.qwen2_audio()
+    tiny.processor.feature_extractor.nb_max_frames = 77
+    with pytest.raises(BackboneError, match="makes 77 frames, the encoder takes 300"):
+        Qwen2AudioBackbone("x", "0", tiny.model, tiny.processor, "cpu")
+    other = tiny_models.audio_flamingo()
+    other._audio_token = 3
+    with pytest.raises(BackboneError, match="has 0 places for 12 audio embeddings"):
+        other.extract([tone(440)], NEUTRAL_PROMPT)
+
+
+def test_rows_of_the_hub() -> None:
+    assert backbone_row("hub:some/one").repo == "some/one"
+    with pytest.raises(BackboneError, match="or hub:OWNER/NAME"):
+        backbone_row("hub:someone")
+    for row in offered():
+        assert row.repo is None or row.revision == "main" or len(row.revision) == 40

@@ -1,0 +1,169 @@
+"""What one head knows and what if heads were off: checked against literal refits, planted heads and sums by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from calm_core.classifier import CalmClassifier
+from calm_core.errors import DataError
+from calm_core.inspection import Workbench, class_similarity, layer_profile, reasons
+from calm_core.options import FitOptions
+from calm_core.vectors import HeadVectors
+
+CLIP_OF_ROW = np.array([0, 0, 1, 2, 3, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13])  # two clips have two windows
+LABELS = ["a", "b", "a", "b", "a", "b", "c", "c", "a", "b", "c", "a", "b", "d"]  # d: one clip alone
+
+
+def planted(seed: int = 0, per_class: int = 8, strength: float = 6.0) -> tuple[np.ndarray, list[str]]:
+    """Noise in 8 layers of 4 heads, but head (2, 3) alone tells class A and head (5, 1) alone class B, of three classes."""
+    rng = np.random.default_rng(seed)
+    labels = [name for name in "ABC" for _ in range(per_class)]
+    x = rng.normal(size=(len(labels), 8, 4, 16)).astype(np.float32)
+    x[[name == "A" for name in labels], 2, 3, 0] += strength
+    x[[name == "B" for name in labels], 5, 1, 0] += strength
+    return x, labels
+
+
+def odd_case(options: FitOptions) -> tuple[HeadVectors, CalmClassifier, Workbench]:
+    x = np.random.default_rng(0).normal(size=(len(CLIP_OF_ROW), 3, 4, 8)).astype(np.float32)
+    x[[LABELS[clip] == "a" for clip in CLIP_OF_ROW], 1, 2, 0] += 2
+    heads = HeadVectors(x, CLIP_OF_ROW)
+    model = CalmClassifier.fit(heads, LABELS, options=options)
+    return heads, model, Workbench(model, heads, LABELS)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        FitOptions(),
+        FitOptions(whiten=0.2),
+        FitOptions(shrinkage=2.0, top_k=5, centre=True, pooling="log"),
+        FitOptions(scheme="brier", reliability="resubstitution", trust=0.5),
+    ],
+)
+def test_heads_off_and_other_options_are_exactly_a_refit(options: FitOptions) -> None:
+    heads, model, bench = odd_case(options)
+    on = np.random.default_rng(1).random((3, 4)) < 0.5
+    only = HeadVectors(heads.values[:, on][:, None], CLIP_OF_ROW)
+    for found, asked, refit in (
+        (bench.with_heads(on), only, CalmClassifier.fit(only, LABELS, options=options, null=False)),
+        (bench.with_heads(), heads, model),
+        (bench.with_heads(None, other := replace(options, tau=0.2, top_k=3)), heads, CalmClassifier.fit(heads, LABELS, options=other)),
+    ):
+        for part in ("scores", "familiarity"):
+            np.testing.assert_allclose(getattr(found.held_out, part), getattr(refit.held_out, part), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found.predict(heads).scores, refit.predict(asked).scores, rtol=1e-4, atol=1e-5)
+        assert found.temperature == pytest.approx(refit.temperature, rel=1e-3)
+    np.testing.assert_array_equal(bench.with_heads(on).weights[~on], 0)
+
+
+def test_what_cannot_be_changed_is_said() -> None:
+    _, model, bench = odd_case(FitOptions())
+    with pytest.raises(DataError, match="every head is switched off"):
+        bench.with_heads(np.zeros((3, 4), dtype=bool))
+    with pytest.raises(DataError, match="learn again"):
+        bench.with_heads(None, replace(model.options, centre=True))
+    with pytest.raises(DataError, match="no head 5 in layer 1"):
+        bench.card(0, 4)
+    with pytest.raises(DataError, match="13 labels for 14 clips"):
+        Workbench(model, bench.heads, LABELS[:-1])
+
+
+def test_a_tau_that_moves_makes_the_chance_level_unknown() -> None:
+    _, model, bench = odd_case(FitOptions())
+    assert np.isnan(bench.with_heads(None, replace(model.options, tau=0.3)).chance.numpy()).all()
+    np.testing.assert_array_equal(bench.with_heads().chance, model.chance)
+
+
+def test_the_card_names_what_was_planted() -> None:
+    x, labels = planted()
+    model = CalmClassifier.fit(x, labels, options=FitOptions())
+    bench = Workbench(model, HeadVectors(x, np.arange(len(labels))), labels)
+    card = bench.card(2, 3)
+    assert card.recognised(0).hits == card.recognised(0).n == 8
+    assert card.reliability.argmax() == 0
+    assert card.low[0] <= card.reliability[0] <= card.high[0]
+    assert card.low[0] > max(card.reliability[1:])
+    assert {labels[i] for i in card.nearest(0)[:8]} == {"A"}
+    assert card.confusion.sum() == len(labels)
+    assert abs(card.map[:8, 0].mean() - card.map[8:, 0].mean()) > 0.5  # the first direction is the planted one
+    assert card.explained[0] > card.explained[1] > 0
+
+
+def test_planted_heads_are_found_and_no_other_is_marked_more_often_than_one_in_twenty() -> None:
+    wrong, cells = 0, 0
+    for seed in range(50):
+        x, labels = planted(seed, per_class=6)
+        model = CalmClassifier.fit(x, labels, options=FitOptions())
+        r, marked = model.reliability.numpy(), model.above_chance
+        assert np.unravel_index(r[:, :, 0].argmax(), r.shape[:2]) == (2, 3)
+        assert np.unravel_index(r[:, :, 1].argmax(), r.shape[:2]) == (5, 1)
+        assert marked[2, 3, 0]
+        assert marked[5, 1, 1]
+        others = np.ones(r.shape[:2], dtype=bool)
+        others[2, 3] = others[5, 1] = False
+        wrong += int(marked[others].sum())
+        cells += int(others.sum()) * 3
+    assert wrong / cells < 0.07  # 5 % and the noise of 4,500 cells that are not independent
+
+
+def test_a_card_with_windows_and_a_lone_clip() -> None:
+    _, _, bench = odd_case(FitOptions())
+    card = bench.card(1, 2)
+    assert card.votes.shape == (14, 4)
+    assert card.valid.tolist() == [True] * 13 + [False]
+    assert card.voted[13] == -1
+    assert np.isnan(card.low[3])
+    assert 13 not in card.nearest(0)
+    np.testing.assert_allclose(card.votes[:13].sum(1), 1, rtol=1e-5)
+
+
+def test_dropping_the_planted_heads_first_costs_the_most() -> None:
+    x, labels = planted(strength=8.0)
+    model = CalmClassifier.fit(x, labels, options=FitOptions(tau=0.1))
+    found = Workbench(model, HeadVectors(x, np.arange(len(labels))), labels).ablation()
+    assert found.kept[0] == 32
+    assert found.kept[-1] == 1
+    assert found.best_first[0] == found.worst_first[0] == found.random[0]
+    assert found.worst_first.mean() > found.best_first.mean() + 0.05
+    assert (found.random_low <= found.random + 1e-6).all()
+
+
+def test_reasons_sum_to_the_lead_and_say_what_would_turn_it() -> None:
+    parts = np.zeros((2, 3, 3), dtype=np.float32)
+    parts[0, 1, 0], parts[1, 2, 0], parts[1, 0, 1], parts[0, 0, 2] = 0.5, 0.3, 0.6, 0.1
+    found = reasons(parts)
+    assert (found.best, found.rival) == (0, 1)
+    assert found.total == pytest.approx(0.2)
+    assert [(layer, head) for layer, head, _ in found.strongest(5)] == [(0, 1), (1, 2)]
+    assert found.strongest(5, against=True) == [(1, 0, pytest.approx(-0.6))]
+    assert found.to_change == 1
+    assert found.share_of_five == pytest.approx(1.0)
+    said = found.in_words(["dog", "owl", "rain"])
+    assert "for ‘dog’ against ‘owl’: layer 1 head 2 (+0.5), layer 2 head 3 (+0.3)." in said
+    assert "For ‘owl’ spoke most: layer 2 head 1 (-0.6)." in said
+    assert said.endswith("‘owl’ would be ahead if its strongest head was silent.")
+    assert reasons(parts, 0, 2).in_words(["dog", "owl", "rain"]).count("‘rain’") == 3
+    assert reasons(parts, best=2).to_change == 0  # the rival is ahead as it is
+
+
+def test_classes_that_share_heads_stand_together() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.random((4, 8)), rng.random((4, 8))
+    weights = np.stack([one, other, one + 0.05 * rng.random((4, 8)), np.full((4, 8), 1 / 32)], axis=-1)
+    found, order = class_similarity(weights)
+    assert found[0, 2] > 0.95
+    assert found[3, 0] == 0  # equal weights have nothing in common with any
+    assert abs(order.tolist().index(0) - order.tolist().index(2)) == 1
+    assert sorted(order) == [0, 1, 2, 3]
+
+
+def test_a_layers_profile_is_its_mean_with_an_interval() -> None:
+    r = np.array([[0.1, 0.3], [0.2, 0.2]], dtype=np.float32)
+    mean, low, high = layer_profile(r)
+    np.testing.assert_allclose(mean, [0.2, 0.2])
+    assert (low[0], high[0]) == (0, 1)  # the interval of two heads is wider than the scale
+    assert low[1] == high[1] == pytest.approx(0.2)
