@@ -72,7 +72,7 @@ ul.calm-notice li { margin: 0; }
 .calm-keys dd { margin: 0; }
 .calm-link:empty { display: none; }
 #review-folder .folder-drop { min-height: 150px; display: grid; align-content: center; }
-@media (max-width: 480px) { .gradio-container .tab-container button { padding-inline: 0.4rem !important; } } /* all tabs in one line */
+@media (max-width: 480px) { .tab-container button { padding-inline: 0.4rem !important; } } /* all tabs in one line */
 .js-plotly-plot :is([class$="tick"], .infolayer) text { fill: var(--body-text-color) !important; }
 """
 
