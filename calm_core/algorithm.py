@@ -313,11 +313,13 @@ def head_weights(r: Tensor, options: FitOptions) -> Tensor:
     flat = r.flatten(0, 1)  # (L * H, C)
     kept = torch.ones_like(flat, dtype=torch.bool)
     if options.top_k is not None and options.top_k < len(flat):
-        kept = flat >= flat.topk(options.top_k, dim=0).values[-1]
+        least = flat.topk(options.top_k, dim=0).values[-1]
+        kept = flat >= least
+        if options.scheme == "margin_clamped":
+            kept &= (flat > 0) | (flat.amax(0) <= 0)  # heads tied at nothing are not among the best k, unless none knows anything
     if options.scheme == "margin_clamped":
         best = flat.amax(0)  # dividing by the best head first keeps small powers from underflowing
         w = torch.where(kept, (flat / torch.where(best > 0, best, 1.0)) ** (1 / options.tau_w), 0.0)
-        kept &= (flat > 0) | (best <= 0)  # heads tied at nothing are not among the best k
         w = torch.where(best > 0, w, kept.float())
         w = w / w.sum(0)
     else:
