@@ -24,11 +24,8 @@ BLOCK = re.compile(r"(<!-- run: (?P<command>.+?) -->\n).*?(?P<end><!-- end -->)"
 ABSENT = 3
 
 
-def refreshed(block: re.Match[str]) -> str:
-    """The block with what its command prints now."""
-    command = block["command"]
-    if sys.argv[1:] and not any(word in command for word in sys.argv[1:]):
-        return block[0]
+def output(command: str) -> str | None:
+    """What the command prints now, with date and machine; None where its data isn't there."""
     print(command, file=sys.stderr)
     start = time.monotonic()
     program, *arguments = shlex.split(command)
@@ -40,19 +37,28 @@ def refreshed(block: re.Match[str]) -> str:
         check=False,
     )
     if done.returncode == ABSENT:
-        return block[0]
+        return None
     done.check_returncode()
-    output = done.stdout.strip()
-    shown = output if "|---" in output else f"```\n{output}\n```"
+    text = done.stdout.strip()
+    shown = text if "|---" in text else f"```\n{text}\n```"
     when = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({platform.machine()}), {time.monotonic() - start:.0f} s"
-    return f"{block[1]}`{command}` ({when})\n\n{shown}\n{block['end']}"
+    return f"`{command}` ({when})\n\n{shown}\n"
+
+
+def filled(block: re.Match[str], command: str, told: str | None) -> str:
+    return block[0] if block["command"] != command or told is None else f"{block[1]}{told}{block['end']}"
 
 
 def main() -> None:
-    text = RESULTS.read_text()
-    if not BLOCK.search(text):
+    commands = [block["command"] for block in BLOCK.finditer(RESULTS.read_text())]
+    if not commands:
         raise SystemExit(f"{RESULTS.name} has no block '<!-- run: COMMAND -->' ... '<!-- end -->'; write one first.")
-    RESULTS.write_text(BLOCK.sub(refreshed, text))
+    for command in commands:
+        if not sys.argv[1:] or any(word in command for word in sys.argv[1:]):
+            told = output(command)
+            # Read and written after every command: one that fails loses no table, and prose may change meanwhile.
+            text = RESULTS.read_text()
+            RESULTS.write_text(BLOCK.sub(lambda block, told=told, command=command: filled(block, command, told), text))
 
 
 if __name__ == "__main__":

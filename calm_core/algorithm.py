@@ -26,6 +26,7 @@ from .errors import DataError
 from .options import FitOptions, Scheme
 
 CHUNK_ELEMENTS = 2**20  # of one (heads, rows, max(C, D)) temporary: 4 MiB in float32
+WHITENING_FOLDS = 5
 CHUNK_ROWS = 2**13  # queries scored together: bounds a chunk of a single head
 
 
@@ -37,11 +38,6 @@ class Frame:
 
     centre: Tensor
     whitener: Tensor | None = None
-
-    def head(self, layer: int, head: int) -> Frame:
-        """The frame of one head alone, as of a backbone of one layer and head."""
-        one = slice(layer, layer + 1), slice(head, head + 1)
-        return Frame(self.centre[one], None if self.whitener is None else self.whitener[one])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +72,7 @@ def fit(
     frame = support_frame(vectors, labels, n_classes, options)
     mu = class_centroids(vectors, labels, n_classes, frame)
     if options.reliability == "leave_one_out":
-        judges = leave_one_out_similarities(vectors, labels, n_classes, groups, centre=options.centre, whitened=frame)
+        judges = leave_one_out_similarities(vectors, labels, n_classes, groups, options)
     elif options.reliability == "resubstitution":
         judges = similarities(vectors, mu, frame)
     elif holdout is not None:
@@ -186,25 +182,44 @@ def similarities(vectors: Tensor, centroids: Tensor, frame: Frame) -> Iterator[t
 
 
 def leave_one_out_similarities(
-    vectors: Tensor,
-    labels: Tensor,
-    n_classes: int,
-    groups: Tensor | None = None,
-    *,
-    centre: bool = False,
-    whitened: Frame | None = None,
+    vectors: Tensor, labels: Tensor, n_classes: int, groups: Tensor | None = None, options: FitOptions | None = None
 ) -> Iterator[tuple[slice, Tensor]]:
     """Yields (heads, cosines (heads, N, C)) with each clip's whole group taken out of the centroids it is compared with.
 
     Closed form on raw sums, mu^-g = sum_c - sum_g: exactly the centroids of a refit without the group. A class that the
-    group leaves empty gets the cosine -inf, and so the posterior 0. With centre, the centre too is that of the refit. A frame that
-    whitens stays as it is, learned from whichever clips it was: only the centroids leave the clip out.
+    group leaves empty gets the cosine -inf, and so the posterior 0. With options.centre, the centre too is that of the refit.
+    A whitening is learned without the clip's fold, one of WHITENING_FOLDS: one that had met the clip would know it by heart as soon
+    as there are about as many dimensions as clips.
     """
-    if whitened is not None and whitened.whitener is not None:
-        frame, centre = whitened, False
-    else:
-        frame = Frame(vectors.mean(0, dtype=torch.float32)) if centre else plain_frame(vectors)
     groups = torch.arange(len(labels)) if groups is None else torch.unique(groups, return_inverse=True)[1]
+    if options is None or options.whiten is None:
+        centre = options is not None and options.centre
+        frame = Frame(vectors.mean(0, dtype=torch.float32)) if centre else plain_frame(vectors)
+        yield from _left_out_similarities(vectors, labels, n_classes, groups, frame, centre)
+        return
+    fold_of = _folds(labels, groups)
+    others = [fold_of != fold for fold in range(WHITENING_FOLDS)]
+    frames = [support_frame(vectors[other], labels[other], n_classes, options) for other in others]
+    by_fold = [_left_out_similarities(vectors, labels, n_classes, groups, frame, centre=False) for frame in frames]
+    for chunks in zip(*by_fold, strict=True):
+        heads, sims = chunks[0]
+        for other, (_, found) in zip(others, chunks, strict=True):
+            sims[:, ~other] = found[:, ~other]
+        yield heads, sims
+
+
+def _folds(labels: Tensor, groups: Tensor) -> Tensor:
+    """A fold (N,) for every row, whole groups together, dealt class by class; groups (N,) numbered from 0."""
+    first = one_hot(groups, int(groups.max()) + 1).argmax(0)
+    dealt = torch.empty(len(first), dtype=torch.long)
+    dealt[labels[first].argsort(stable=True)] = torch.arange(len(first)) % WHITENING_FOLDS
+    return dealt[groups]
+
+
+def _left_out_similarities(
+    vectors: Tensor, labels: Tensor, n_classes: int, groups: Tensor, frame: Frame, centre: bool
+) -> Iterator[tuple[slice, Tensor]]:
+    """`leave_one_out_similarities` seen from one frame; with centre the frame's centre is the mean, and each group's is corrected."""
     membership = one_hot(labels, n_classes)
     count, group_size = membership.sum(0), torch.bincount(groups)
     # A part is what one group adds to one class; clips (entries) are compared with the class without the part.
@@ -302,6 +317,7 @@ def head_weights(r: Tensor, options: FitOptions) -> Tensor:
     if options.scheme == "margin_clamped":
         best = flat.amax(0)  # dividing by the best head first keeps small powers from underflowing
         w = torch.where(kept, (flat / torch.where(best > 0, best, 1.0)) ** (1 / options.tau_w), 0.0)
+        kept &= (flat > 0) | (best <= 0)  # heads tied at nothing are not among the best k
         w = torch.where(best > 0, w, kept.float())
         w = w / w.sum(0)
     else:

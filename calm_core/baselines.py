@@ -62,7 +62,7 @@ def calm(support: Support) -> Scorer:
 
 
 def calm_auto(support: Support) -> Scorer:
-    """CALM with pooling, centring, trust and temperatures chosen by leave-one-out likelihood on the support clips."""
+    """CALM with all options but shrinkage chosen by leave-one-out likelihood on the support clips (`selection.choose`)."""
     return _fitted_vote(
         support, selection.choose(support.vectors, support.labels, support.n_classes, _judged_inside(support.options), support.groups)
     )
@@ -75,18 +75,18 @@ def uniform(support: Support) -> Scorer:
 
 def top_k_uniform(support: Support) -> Scorer:
     """Soft vote with equal weights of each class's 20 most reliable heads (as many as SAV takes)."""
-    options = replace(support.options, top_k=SAV_HEADS)
+    options = replace(support.options.paper, top_k=SAV_HEADS)
     return _vote_with(support, (algorithm.head_weights(_reliability(support), options) > 0).float())
 
 
 def grw(support: Support) -> Scorer:
-    """One class-agnostic weight per head: reliability averaged over the classes."""
+    """One class-agnostic weight per head: CALM's weights of the reliability averaged over the classes."""
     r = _reliability(support)
-    return _vote_with(support, r.mean(-1, keepdim=True).expand_as(r))
+    return _vote_with(support, algorithm.head_weights(r.mean(-1, keepdim=True).expand_as(r), support.options.paper))
 
 
 def random_reliability(support: Support) -> Scorer:
-    """Control: CALM's weights from reliability drawn at random; whatever it reaches isn't due to the learned weights."""
+    """Control: weights drawn at random; whatever it reaches isn't due to the learned weights."""
     shape = (*support.vectors.shape[1:3], support.n_classes)
     return _vote_with(support, torch.rand(shape, generator=torch.Generator().manual_seed(0)))
 

@@ -187,17 +187,27 @@ def p_values(scores: Array, familiarity: Array, held_out: HeldOut, pooling: Pool
     if valid.sum() < MIN_CALIBRATION_CLIPS:
         return None
     own = np.arange(int(valid.sum())), held_out.truth[valid]
-    known_lead = leads(held_out.scores[valid], pooling)[own]
-    known_familiarity = held_out.familiarity[valid][own]
-    known = np.minimum(_share_below(known_lead, known_lead), _share_below(known_familiarity, known_familiarity))
-    asked = np.minimum(_share_below(known_lead, leads(scores, pooling)), _share_below(known_familiarity, familiarity))
-    n = len(known)
-    return ((1 + n * _share_below(known, asked)) / (1 + n)).astype(np.float32)
+    known_lead, known_near = leads(held_out.scores[valid], pooling)[own], held_out.familiarity[valid][own]
+    n = len(known_lead)
+    rank_lead, rank_near = _at_most(known_lead, known_lead), _at_most(known_near, known_near)
+    asked_lead, asked_near = _at_most(known_lead, leads(scores, pooling)), _at_most(known_near, familiarity)
+    # Counted in, the asked clip ranks at lower + 1 in its worse respect, and lifts by one the rank of the clips above it. In the respect
+    # in which it is worse, clips up to `lower` conform no better; in the other, up to one more.
+    lower = np.minimum(asked_lead, asked_near)
+    ranks = np.arange(n + 1)[:, None]
+    no_better = {
+        (more_lead, more_near): ((rank_lead <= ranks + more_lead) | (rank_near <= ranks + more_near)).sum(1)
+        for more_lead, more_near in ((0, 0), (1, 0), (0, 1))
+    }
+    count = np.where(
+        asked_lead > lower, no_better[1, 0][lower], np.where(asked_near > lower, no_better[0, 1][lower], no_better[0, 0][lower])
+    )
+    return ((1 + count) / (1 + n)).astype(np.float32)
 
 
-def _share_below(known: NDArray, values: NDArray) -> NDArray[np.float64]:
-    """Share of known (n,) that is no greater, for every one of values of any shape."""
-    return np.searchsorted(np.sort(known), values, side="right") / len(known)
+def _at_most(known: NDArray, values: NDArray) -> Index:
+    """How many of known (n,) are no greater, for every one of values of any shape."""
+    return np.searchsorted(np.sort(known), values, side="right")
 
 
 def leads(scores: Array, pooling: Pooling = "linear") -> NDArray[np.float64]:

@@ -247,9 +247,7 @@ class Workbench:
             raise DataError(f"there is no head {head + 1} in layer {layer + 1}; the backbone has {L} layers of {H} heads.")
         options, C = self.model.options, len(self.model.class_names)
         x = self._x[:, layer : layer + 1, head : head + 1]
-        ((_, sims),) = algorithm.leave_one_out_similarities(
-            x, self._y, C, self._groups, centre=options.centre, whitened=self.model.frame.head(layer, head)
-        )
+        ((_, sims),) = algorithm.leave_one_out_similarities(x, self._y, C, self._groups, options)
         p = algorithm.posteriors(sims, options.tau)
         able = ~torch.isneginf(sims[0, torch.arange(len(self._y)), self._y])
         values = algorithm.reliability_values(p, self._y, options.scheme)[0]
@@ -429,11 +427,10 @@ class Workbench:
     def _judges(self, rows: Tensor, labels: Tensor, n_classes: int) -> Tensor:
         """Similarities (heads, rows, C') by which the clips judge the heads, as in `algorithm.fit`."""
         x, options = self._x[rows], self.model.options
-        frame = algorithm.support_frame(x, labels, n_classes, options)
         if options.reliability == "resubstitution":
+            frame = algorithm.support_frame(x, labels, n_classes, options)
             return _joined(algorithm.similarities(x, algorithm.class_centroids(x, labels, n_classes, frame), frame))
-        groups = self._groups[rows]
-        return _joined(algorithm.leave_one_out_similarities(x, labels, n_classes, groups, centre=options.centre, whitened=frame))
+        return _joined(algorithm.leave_one_out_similarities(x, labels, n_classes, self._groups[rows], options))
 
 
 def _joined(found: Iterator[tuple[slice, Tensor]]) -> Tensor:

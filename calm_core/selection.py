@@ -27,7 +27,6 @@ TAUS = (0.03, 0.05, 0.07, 0.1, 0.2, 0.3)
 TAU_WS = (2.0, 1.0, 0.5)
 TRUSTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 FRAMES: tuple[dict[str, Any], ...] = ({}, {"centre": True}, {"whiten": 0.1}, {"whiten": 0.3})
-WHITENING_FOLDS = 5  # a whitening is learned anew for each, without its clips
 TOP_KS = (5, 10, 20, 40, 100, 300)  # as the authors tried; all heads besides
 TEMPERATURES = tuple(2.0 ** (i / 2) for i in range(-10, 7))  # of the calibrated likelihood, 0.03 to 8
 
@@ -54,13 +53,13 @@ def choose(vectors: Tensor, labels: Tensor, n_classes: int, options: FitOptions,
     """
     groups = torch.arange(len(labels)) if groups is None else torch.unique(groups, return_inverse=True)[1]
     support = _Support(vectors, labels, n_classes, groups)
+    if support.testable < MIN_CALIBRATION_CLIPS:
+        return options
     found: list[Candidate] = []
     for frame in FRAMES:
         seen = replace(options, **{"centre": False, "whiten": None} | frame)
         values = product(TAUS, get_args(Pooling), TAU_WS)
         found += support.candidates([replace(seen, tau=tau, tau_w=tau_w, pooling=pooling) for tau, pooling, tau_w in values])
-    if not found or len(found[0].losses) < MIN_CALIBRATION_CLIPS:
-        return options
     best = min(found, key=_mean_loss).options
     heads = vectors.shape[1] * vectors.shape[2]
     kept = [options.top_k] if options.top_k else [None, *(k for k in TOP_KS if k < heads)]
@@ -96,6 +95,13 @@ class _Support:
     n_classes: int
     groups: Tensor
 
+    @property
+    def testable(self) -> int:
+        """Clips whose class keeps another clip without them."""
+        clips = algorithm.one_hot(self.groups, int(self.groups.max()) + 1).argmax(0)
+        of_class = self.labels[clips]
+        return int((torch.bincount(of_class)[of_class] > 1).sum())
+
     def candidates(self, grid: Sequence[FitOptions]) -> Iterator[Candidate]:
         """Every option of the grid, all seen from one frame, at every trust."""
         able, reliability = self._judge(grid)
@@ -106,29 +112,7 @@ class _Support:
             yield self._candidate(replace(options, trust=trust), scores, able)
 
     def _similarities(self, options: FitOptions) -> Iterator[tuple[slice, Tensor]]:
-        """Leave-one-out cosines (heads, N, C); whitened ones by a whitening that hasn't met the clip's fold either."""
-        clips = self.vectors, self.labels, self.n_classes, self.groups
-        if options.whiten is None:
-            yield from algorithm.leave_one_out_similarities(*clips, centre=options.centre)
-            return
-        fold_of = self._folds()
-        frames = [
-            algorithm.support_frame(self.vectors[fold_of != fold], self.labels[fold_of != fold], self.n_classes, options)
-            for fold in range(WHITENING_FOLDS)
-        ]
-        by_fold = [algorithm.leave_one_out_similarities(*clips, whitened=frame) for frame in frames]
-        for chunks in zip(*by_fold, strict=True):
-            heads, sims = chunks[0]
-            for fold, (_, found) in enumerate(chunks):
-                sims[:, fold_of == fold] = found[:, fold_of == fold]
-            yield heads, sims
-
-    def _folds(self) -> Tensor:
-        """A fold (N,) for every row, whole groups together, dealt class by class."""
-        first = algorithm.one_hot(self.groups, int(self.groups.max()) + 1).argmax(0)
-        dealt = torch.empty(len(first), dtype=torch.long)
-        dealt[self.labels[first].argsort(stable=True)] = torch.arange(len(first)) % WHITENING_FOLDS
-        return dealt[self.groups]
+        return algorithm.leave_one_out_similarities(self.vectors, self.labels, self.n_classes, self.groups, options)
 
     def _judge(self, grid: Sequence[FitOptions]) -> tuple[Tensor, dict[tuple[float, Scheme], tuple[Tensor, Tensor]]]:
         """Which clips can be left out, and for each tau and scheme the reliability (1, heads, C), and that of each clip's own

@@ -22,7 +22,7 @@ function send(act, label) {
 }
 
 function play() {
-  document.querySelector("#review-player button[aria-label='Play'], #review-player button[aria-label='Pause']")?.click();
+  document.querySelector("#review-player .play-pause-wrapper button:not(.rewind, .skip)")?.click();
 }
 
 // A text field, an open list: letters belong to it.

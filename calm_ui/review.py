@@ -68,10 +68,19 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
                 answers = gr.HTML(elem_id="review-answers")
                 with gr.Row(equal_height=False):
                     new_class = gr.Textbox(
-                        label="It is another class", placeholder="name it, then press Enter", max_lines=1, elem_id="review-new-class"
+                        label="It is another class",
+                        placeholder="name it, then press Enter",
+                        max_lines=1,
+                        min_width=200,
+                        elem_id="review-new-class",
                     )
                     order = gr.Dropdown(
-                        words.ORDER_CHOICES, value=Bench(Path(), Path()).order, label="Order", filterable=False, elem_id="review-order"
+                        words.ORDER_CHOICES,
+                        value=Bench(Path(), Path()).order,
+                        label="Order",
+                        filterable=False,
+                        min_width=200,
+                        elem_id="review-order",
                     )
             with gr.Column(min_width=320):
                 spectrum = gr.Plot(show_label=False, elem_id="review-spectrogram")
@@ -87,7 +96,7 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
                 interactive=False,
                 wrap=True,
                 max_height=260,
-                column_widths=["64px", "240px", "140px", "110px"],
+                column_widths=["52px", "150px", "92px", "104px"],
                 label="The least sure first; choose a row to hear it",
                 elem_id="review-machine-table",
             )
@@ -290,7 +299,7 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
             gr.update(visible=desk.jobs.busy),
             gr.update(visible=some),
             gr.update(visible=bool(bench.labelling and bench.labelling.unheard)),
-            gr.update(open=True) if bench.now and not bench.left() else gr.skip(),
+            gr.update(open=not bench.left()),
             words.private_link(bench),
             bench.order,
             *sight(bench),

@@ -54,10 +54,10 @@ ul.calm-notice li { margin: 0; }
 .calm-project span { color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; margin-left: 0.4rem; }
 .calm-place { overflow-wrap: anywhere; }
 .calm-place span { color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; }
-.calm-answers { display: flex; flex-wrap: wrap; gap: 0.5rem; margin: 0 0 0.6rem; }
+.calm-answers { display: flex; flex-wrap: wrap; align-items: stretch; gap: 0.5rem; margin: 0 0 0.6rem; }
 .calm-key { border: 1px solid var(--border-color-primary); border-radius: var(--radius-md); padding: 0.45rem 0.8rem; min-height: 2.5rem;
   background: var(--button-secondary-background-fill); color: var(--body-text-color); cursor: pointer; max-width: 100%;
-  overflow-wrap: anywhere; text-align: left; }
+  overflow-wrap: anywhere; text-align: left; margin: 0 !important; }
 .calm-key:hover:not(:disabled) { background: var(--button-secondary-background-fill-hover); }
 .calm-key:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
 .calm-key:disabled { opacity: 0.5; cursor: default; }
@@ -72,6 +72,7 @@ ul.calm-notice li { margin: 0; }
 .calm-keys dd { margin: 0; }
 .calm-link:empty { display: none; }
 #review-folder .folder-drop { min-height: 150px; display: grid; align-content: center; }
+@media (max-width: 480px) { .tab-container button { padding-inline: 0.4rem !important; } } /* all tabs in one line */
 .js-plotly-plot :is([class$="tick"], .infolayer) text { fill: var(--body-text-color) !important; }
 """
 

@@ -167,7 +167,8 @@ class GeneratedSounds(IterableDataset[Example]):
 
     def __iter__(self) -> Iterator[Example]:
         info = torch.utils.data.get_worker_info()
-        torch.set_num_threads(1)
+        if info:
+            torch.set_num_threads(1)
         rng = np.random.default_rng([self.first_seed, info.id if info else 0])
         while True:
             for family in rng.permutation(synth.TRAINED):
@@ -323,7 +324,8 @@ def train(options: TrainOptions, out: Path, device: str) -> None:
         for step, batch in zip(range(1, steps + 1), loader, strict=False):
             parts = losses(model, projections, vote, batch, device)
             loss = share @ parts
-            model.zero_grad()
+            for optimiser in optimisers:
+                optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for stepped in (*optimisers, *schedulers):

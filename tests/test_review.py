@@ -1,0 +1,219 @@
+"""The tab Review without a browser: the place in the queue, undo of skips, stale tabs, exports and their way back, strangers on a Space."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+
+import app
+from calm_core import dataset, figures
+from calm_core.backbones.fake import FakeBackbone
+from calm_core.errors import DataError, ProjectError
+from calm_core.labelling import Labelling, checked, read_clips, read_pool
+from calm_core.library import CurvePoint, Project, open_project, projects
+from calm_core.studio import Studio
+from calm_ui import words
+from calm_ui.bench import Bench, Said
+from calm_ui.exporting import FORMATS, exported
+
+from .conftest import TONES_HZ, tone
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def pool(tmp_path: Path, write_wav: Write) -> Path:
+    for name, hz in TONES_HZ.items():
+        for i in range(3):
+            write_wav(tmp_path / "pool" / f"{name}-{i}.wav", tone(hz * (1 + 0.02 * i), seed=900 + i + round(hz)))
+    return tmp_path / "pool"
+
+
+@pytest.fixture
+def bench(tmp_path: Path, studio: Studio, fake_backbone: FakeBackbone, class_folders: Path, pool: Path) -> Iterator[Bench]:
+    """3 x 4 labelled clips and a pool of 9, the first on show."""
+    (tmp_path / "visitors").mkdir()
+    bench = Bench(tmp_path / "projects", tmp_path / "visitors")
+    work = Labelling(Project.create(bench.root), studio, fake_backbone)
+    work.add(dataset.read(class_folders))
+    work.add_checked(read_pool([pool]))
+    work.prepare()
+    bench.put(work)
+    yield bench
+    bench.close()
+
+
+def name(bench: Bench) -> str:
+    return bench.suggestion.entry.name if bench.suggestion else ""
+
+
+def test_answers_skips_and_the_way_back(bench: Bench) -> None:
+    first, clip = name(bench), bench.clip
+    bench.act("accept", clip)
+    assert bench.said == Said("label", first, first.split("-")[0])
+    second, skipped = name(bench), bench.clip
+    bench.act("skip", skipped)
+    third = name(bench)
+    assert len({first, second, third}) == 3
+    bench.act("uncertain", bench.clip)
+    bench.act("undo")
+    assert (bench.said.what, name(bench)) == ("undo", third)
+    bench.act("undo")
+    assert (bench.said, name(bench)) == (Said("unskip", second), second)
+    bench.act("undo")
+    assert name(bench) == first
+    bench.act("redo")
+    bench.act("redo")
+    assert bench.said == Said("skip", second)
+    bench.act("redo")
+    assert "1 clip uncertain" in words.said_sentence(bench)
+    assert [e.state for e in bench.require().now.entries].count("uncertain") == 1
+
+
+def test_a_skipped_clip_comes_last_and_the_last_answer_can_be_undone(bench: Bench) -> None:
+    skipped = name(bench)
+    bench.act("skip", bench.clip)
+    for _ in range(bench.left() - 1):
+        assert name(bench) != skipped
+        bench.act("exclude", bench.clip)
+    assert name(bench) == skipped
+    bench.act("exclude", bench.clip)
+    assert bench.clip is None
+    assert "every clip has an answer" in words.review_head(bench)
+    bench.act("undo")
+    assert name(bench) == skipped
+
+
+def test_an_answer_about_a_clip_that_is_gone_changes_nothing(bench: Bench) -> None:
+    clip = bench.clip
+    bench.act("exclude", clip)
+    revision = bench.require().project.revision
+    bench.act("label", clip, "low")  # a key pressed twice
+    assert bench.said == Said("gone")
+    assert bench.require().project.revision == revision
+    with pytest.raises(ProjectError):
+        bench.act("show", 999)
+
+
+def test_a_stale_tab_reloads_and_says_so(bench: Bench) -> None:
+    clip = bench.clip
+    with open_project(bench.root, bench.require().project.id) as other:
+        other.label([clip or 0], "low")
+    bench.act("exclude", clip)
+    assert bench.said == Said("stale")
+    assert bench.clip != clip
+    assert bench.require().now.entry(clip or 0).label == "low"
+    assert "nothing was overwritten" in words.review_answers(bench)
+
+
+def test_accepted_labels_are_marked_until_confirmed(bench: Bench) -> None:
+    found = bench.require().preview_accept(0.5)
+    said = words.acceptance(found)
+    assert f"This labels {len(found.clips)} clips" in said
+    assert "teach nothing until you confirm them" in said
+    bench.accept_above(0.5)
+    assert len(bench.machine_made()) == len(found.clips)
+    sure = [e.judgement.confidence or 0 for e in bench.machine_made()]
+    assert sure == sorted(sure)
+    one = bench.machine_made()[0]
+    bench.act("show", one.id)
+    assert "Press Enter to confirm it" in words.review_head(bench)
+    bench.act("accept", one.id)
+    assert bench.require().now.entry(one.id).learnable
+    bench.confirm()
+    assert bench.machine_made() == []
+    assert "machine-made" not in words.project_line(bench)
+
+
+@pytest.mark.parametrize("format", list(FORMATS))
+def test_exports_come_back(bench: Bench, format: str, tmp_path: Path) -> None:
+    bench.act("exclude", bench.clip)
+    bench.accept_above(0.9)
+    bench.confirm()
+    file = exported(bench, format)
+    work = bench.require()
+    said = {e.sha256: e.label for e in work.now.entries if e.state == "positive"}
+    if file.suffix == ".zip" and format != "audacity":
+        good, bad = checked(read_clips(file, tmp_path))
+        assert bad == ()
+        assert {clip.judgement.label for clip in good} >= set(TONES_HZ)
+        with Project.create(tmp_path / "again") as again:
+            again.add(good)
+            assert {e.sha256: e.label for e in again.snapshot().entries if e.state == "positive"} == said
+        return
+    if format == "audacity":
+        shutil.unpack_archive(file, tmp_path / "tracks")
+        file = next(path for path in (tmp_path / "tracks").iterdir() if path.stem.startswith("mid-"))
+    before = {e.id: e.label for e in work.now.entries}
+    assert work.take_labels(file) >= 1
+    assert {e.id: e.label for e in work.now.entries} == before
+
+
+def test_nothing_to_export_is_a_sentence(tmp_path: Path, studio: Studio, fake_backbone: FakeBackbone) -> None:
+    bench = Bench(tmp_path / "projects", tmp_path)
+    bench.put(Labelling(Project.create(bench.root), studio, fake_backbone))
+    assert "The project is empty" in words.review_head(bench)
+    with pytest.raises(DataError, match="no clips"):
+        exported(bench, "csv")
+
+
+def test_on_a_space_nobody_sees_the_projects_of_others(bench: Bench, tmp_path: Path) -> None:
+    assert [info.id for info in bench.projects()] == [bench.require().project.id]
+    public = Bench(bench.root, tmp_path, public=True)
+    assert public.projects() == ()
+    with pytest.raises(ProjectError, match="is no project"):
+        open_project(public.root, "../projects")
+    assert "deleted" in words.where_kept(public=True)
+    assert "until you delete them" in words.where_kept(public=False)
+
+
+def test_only_a_space_sweeps_projects(monkeypatch: pytest.MonkeyPatch, calm_home: Path) -> None:
+    swept: list[Path] = []
+    monkeypatch.setattr(app, "keep_swept", lambda root, *_: swept.append(root))
+    app.build_demo(backbone="fake")
+    assert calm_home / "projects" not in swept
+    monkeypatch.setenv("SPACE_ID", "someone/calm")
+    app.build_demo(backbone="fake")
+    assert calm_home / "projects" in swept
+    assert projects(calm_home / "projects") == ()
+
+
+def test_names_are_escaped(bench: Bench) -> None:
+    bench.act("label", bench.clip, '<img src=x onerror="1">')
+    for text in (words.review_answers(bench), words.review_head(bench), words.project_line(bench)):
+        assert "<img" not in text
+
+
+def test_each_page_has_a_bench_of_its_own(tmp_path: Path) -> None:
+    from copy import deepcopy
+
+    first = Bench(tmp_path, tmp_path, public=True)
+    second = deepcopy(first)
+    assert second is not first
+    assert (second.root, second.public) == (tmp_path, True)
+    assert hash(first.touched()) == 1
+    assert hash(second) == 0
+
+
+def test_the_curve_and_its_words() -> None:
+    points = [CurvePoint(4, 3, 4), CurvePoint(5, 5, 5), CurvePoint(4, 4, 4)]
+    figure = figures.accuracy_curve([4, 5, 4], [0.75, 1, 1], [0.3, 0.57, 0.51], [0.95, 1, 1])
+    np.testing.assert_allclose(figure.data[1].x, [4, 5])
+    np.testing.assert_allclose(figure.data[1].y, [1, 1])  # the last word on four labels
+    assert figures.accuracy_curve(None, None, None, None).layout.annotations[0].text.startswith("After your first answers")
+    with pytest.raises(ValueError, match="differ in length"):
+        figures.accuracy_curve([1, 2], [1], [1], [1])
+    assert "With 4 labelled clips" in words.curve_text(points)
+    assert words.curve_rows(points)[0][:3] == [4, "3 of 4", "75 %"]
+    assert "left out in turn" in words.curve_text([])
+
+
+def test_a_damaged_event_is_refused(tmp_path: Path) -> None:
+    bench = gr.State(Bench(tmp_path, tmp_path)).value
+    with pytest.raises(ProjectError, match="no project is open"):
+        bench.act("label", 1, "owl")

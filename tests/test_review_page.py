@@ -1,0 +1,217 @@
+"""The tab Review in a real chromium, by keyboard alone: from labelled clips and a pool to a file of labels. The backbone is fake."""
+
+import re
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+import app
+
+from .conftest import tone
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+CLASSES = {"hum": 200.0, "tone": 900.0, "whistle": 3000.0}  # Hz
+PER_CLASS, POOL = 4, 30
+ENOUGH_TABS = 120  # presses of the tab key that reach anything on the page
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"the page is tested in chromium, and there is none at {CHROMIUM}"),
+]
+expect.set_options(timeout=30_000)
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """support.zip with class folders, pool.zip with 30 clips that only their names tell apart."""
+    root = tmp_path_factory.mktemp("sounds")
+    with zipfile.ZipFile(root / "support.zip", "w") as support, zipfile.ZipFile(root / "pool.zip", "w") as pool:
+        for name, hz in CLASSES.items():
+            for i in range(PER_CLASS + POOL // len(CLASSES)):
+                kind, at = (support, f"{name}/{i}.wav") if i < PER_CLASS else (pool, f"{name}-{i}.wav")
+                sf.write(root / "one.wav", tone(hz * (1 + 0.01 * i), seed=i + round(hz), noise=0.03), 16_000)
+                kind.write(root / "one.wav", at)
+    return root
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CALM_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+        demo = app.build_demo(backbone="fake")
+        _, url, _ = app.launch(demo, server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
+        yield url
+        demo.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(url)
+        expect(page.locator("#clips-folder .invite")).to_be_visible()
+        yield page
+
+
+def reach(page: Page, selector: str) -> None:
+    """Presses Tab until the focus is there."""
+    for _ in range(ENOUGH_TABS):
+        if page.evaluate("selector => !!document.activeElement?.matches(selector)", selector):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"the tab key doesn't reach {selector}")
+
+
+def press(page: Page, key: str) -> str:
+    """Presses a key of the review and waits for what the page says."""
+    turn = page.locator(".calm-answering").get_attribute("data-turn")
+    page.keyboard.press(key)
+    page.wait_for_function("turn => document.querySelector('.calm-answering').dataset.turn !== turn", arg=turn)
+    return page.locator(".calm-said").inner_text()
+
+
+def on_show(page: Page) -> str:
+    return page.locator("#review-head .calm-place b").inner_text()
+
+
+def with_pool(page: Page, sounds: Path) -> None:
+    """A project of 3 x 4 labelled clips and a pool; files can only be handed over by the operating system's own dialogue."""
+    page.locator("#clips-zip input[type=file]").set_input_files(sounds / "support.zip")
+    expect(page.locator("#clips-progress")).to_contain_text("Added")
+    reach(page, "[role=tab]#review-button, [role=tab]")
+    page.get_by_role("tab", name="Review").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#review-begins")).to_contain_text("12 clips of 3 classes")
+    reach(page, "#review-create")
+    page.keyboard.press("Enter")
+    expect(page.locator("#review-line")).to_contain_text("12 labelled by you")
+    page.locator("#review-files input[type=file]").set_input_files(sounds / "pool.zip")
+    expect(page.locator("#review-line")).to_contain_text(f"{POOL} to go")
+    expect(page.locator("#review-head")).to_contain_text("Sounds like")
+    page.evaluate("document.activeElement?.blur()")
+
+
+def test_a_session_by_keyboard_alone(page: Page, sounds: Path, tmp_path: Path) -> None:
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    with_pool(page, sounds)
+    names = list(CLASSES)
+    shown: dict[str, str] = {}  # what the page says it saved
+    for turn in range(10):
+        name = on_show(page)
+        right = name.split("-")[0]
+        suggested = page.locator("#review-head .calm-big b").inner_text().strip("‘’")
+        said = press(page, "Enter" if suggested == right and turn % 2 else str(names.index(right) + 1))
+        assert said == f"Saved: {name} is ‘{right}’."
+        shown[name] = right
+        assert on_show(page) != name
+        if turn == 4:  # a slip: undone, the same clip comes back, and is answered otherwise
+            slip = on_show(page)
+            press(page, "u")
+            assert press(page, "z") == "Saved: taken back: 1 clip uncertain."
+            assert on_show(page) == slip
+            assert press(page, "s").startswith(f"Skipped {slip}")
+            assert on_show(page) != slip
+            assert press(page, "z") == f"{slip} is back."
+            assert on_show(page) == slip
+    assert len(shown) == 10
+    expect(page.locator("#review-line")).to_contain_text("20 to go")
+
+    reach(page, "#review-new-class :is(input, textarea)")  # letters and digits belong to the field
+    page.keyboard.type("1uxz?")
+    expect(page.locator("#review-line")).to_contain_text("20 to go")
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Delete")
+
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement?.blur()")
+    expect(page.locator("#review-keys details")).not_to_have_attribute("open", "")
+    page.keyboard.press("?")
+    expect(page.locator("#review-keys details")).to_have_attribute("open", "")
+    page.wait_for_timeout(300)
+    page.keyboard.press(" ")
+    page.wait_for_function("() => document.querySelector('#review-player time#time')?.textContent !== undefined")
+
+    reach(page, "#review-accept-box > button, #review-accept-box button.label-wrap")
+    page.keyboard.press("Enter")
+    reach(page, "#review-confidence input[type=range]")
+    page.keyboard.press("Home")  # from 50 % on
+    expect(page.locator("#review-preview")).to_contain_text("This labels 20 clips")
+    reach(page, "#review-accept")
+    page.keyboard.press("Enter")
+    expect(page.locator(".calm-said")).to_contain_text("20 suggestions accepted, marked as machine-made")
+    expect(page.locator("#review-machine")).to_be_visible()
+    expect(page.locator("#review-head")).to_contain_text("20 labels made by the machine")
+    shown |= machine_rows(page)
+    assert len(shown) == POOL
+
+    page.locator("#review-export button").first.focus()
+    page.keyboard.press("Enter")
+    reach(page, "#export-button")
+    page.keyboard.press("Enter")
+    expect(page.locator("#export-file")).to_contain_text(".csv")
+    with page.expect_download() as download:
+        reach(page, "#export-file a[download]")
+        page.keyboard.press("Enter")
+    download.value.save_as(tmp_path / "labels.csv")
+    table = pd.read_csv(tmp_path / "labels.csv")
+    pool = table[~table["path"].str.contains("/")]
+    assert dict(zip(pool["path"], pool["label"], strict=True)) == shown
+    assert (pool["judge"] == "machine").sum() == 20
+    assert set(pool["state"]) == {"positive"}
+    assert np.isfinite(pool.loc[pool["judge"] == "machine", "judge_confidence"]).all()
+
+    page.reload()  # everything is where it was
+    expect(page.locator("#review-line")).to_contain_text("22 labelled by you")
+    expect(page.locator("#review-line")).to_contain_text("20 machine-made")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert faults == []
+
+
+def machine_rows(page: Page) -> dict[str, str]:
+    """File and label of every row, also of those that the table only draws when they are scrolled to."""
+    found: dict[str, str] = {}
+    expect(page.locator("#review-machine-table")).to_contain_text(".wav")
+    for _ in range(40):
+        for row in page.locator("#review-machine-table [role=row], #review-machine-table tr").all_inner_texts():
+            if match := re.search(r"\d+\s+(\S+\.wav)\s+(\w+)\s+\d+\s%", row):
+                found[match[1]] = match[2]
+        if len(found) == 20:
+            break
+        page.locator("#review-machine-table .table-wrap").hover()
+        page.mouse.wheel(0, 120)
+        page.wait_for_timeout(60)
+    return found
+
+
+def test_two_tabs_on_one_project(page: Page, sounds: Path) -> None:
+    """What the other tab did is not overwritten, and said."""
+    with_pool(page, sounds)
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.locator("#review-head")).to_contain_text("Sounds like")
+    name = on_show(other)
+    assert press(other, "x") == f"Saved: {name} is excluded."
+    assert "changed in another tab" in press(page, "u")
+    expect(page.locator("#review-line")).to_contain_text("1 excluded")
+    assert on_show(page) != name
+    assert press(page, "u").startswith("Saved: ")
