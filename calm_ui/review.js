@@ -41,6 +41,11 @@ function presses(target) {
 }
 
 document.addEventListener("keydown", (event) => {
+  // Out of a field of this tab, back to the keys: by Escape, and by the Enter that named a class.
+  const field = shown() && event.target.closest("#review-bench") && typing(event.target);
+  if (field && (event.key === "Escape" || (event.key === "Enter" && event.target.closest("#review-new-class")))) {
+    setTimeout(() => event.target.blur());
+  }
   if (!shown() || event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target)) return;
   const { key } = event, letter = LETTERS[key.toLowerCase()];
   const digit = /^[0-9]$/.test(key) && document.querySelector(`#review-answers [data-digit="${key}"]`);

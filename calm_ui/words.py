@@ -553,7 +553,8 @@ KEYS = """
 <div><dt><kbd>S</kbd></dt><dd>skip: comes back at the end</dd></div>
 <div><dt><kbd>Z</kbd></dt><dd>undo, skips too; <kbd>Y</kbd> does it again</dd></div>
 <div><dt><kbd>Space</kbd></dt><dd>play or pause</dd></div>
-<div><dt><kbd>?</kbd></dt><dd>show or hide these</dd></div></dl></details>
+<div><dt><kbd>?</kbd></dt><dd>show or hide these</dd></div>
+<div><dt><kbd>Esc</kbd></dt><dd>out of a text field, back to these keys</dd></div></dl></details>
 """
 
 

@@ -95,8 +95,7 @@ def with_pool(page: Page, sounds: Path) -> None:
     """A project of 3 x 4 labelled clips and a pool; files can only be handed over by the operating system's own dialogue."""
     page.locator("#clips-zip input[type=file]").set_input_files(sounds / "support.zip")
     expect(page.locator("#clips-progress")).to_contain_text("Added")
-    reach(page, "[role=tab]#review-button, [role=tab]")
-    page.get_by_role("tab", name="Review").focus()
+    reach(page, "#review-tab-button")
     page.keyboard.press("Enter")
     expect(page.locator("#review-begins")).to_contain_text("12 clips of 3 classes")
     reach(page, "#review-create")
@@ -105,7 +104,6 @@ def with_pool(page: Page, sounds: Path) -> None:
     page.locator("#review-files input[type=file]").set_input_files(sounds / "pool.zip")
     expect(page.locator("#review-line")).to_contain_text(f"{POOL} to go")
     expect(page.locator("#review-head")).to_contain_text("Sounds like")
-    page.evaluate("document.activeElement?.blur()")
 
 
 def test_a_session_by_keyboard_alone(page: Page, sounds: Path, tmp_path: Path) -> None:
@@ -140,8 +138,8 @@ def test_a_session_by_keyboard_alone(page: Page, sounds: Path, tmp_path: Path) -
     page.keyboard.press("Control+a")
     page.keyboard.press("Delete")
 
-    page.keyboard.press("Escape")
-    page.evaluate("document.activeElement?.blur()")
+    page.keyboard.press("Escape")  # out of the field, back to the keys
+    page.wait_for_function("document.activeElement === document.body")
     expect(page.locator("#review-keys details")).not_to_have_attribute("open", "")
     page.keyboard.press("?")
     expect(page.locator("#review-keys details")).to_have_attribute("open", "")
@@ -162,7 +160,7 @@ def test_a_session_by_keyboard_alone(page: Page, sounds: Path, tmp_path: Path) -
     shown |= machine_rows(page)
     assert len(shown) == POOL
 
-    page.locator("#review-export button").first.focus()
+    reach(page, "#review-export button.label-wrap")
     page.keyboard.press("Enter")
     reach(page, "#export-button")
     page.keyboard.press("Enter")
