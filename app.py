@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,14 @@ SWEEP_S = 1800  # uploads are looked through this often, so they go SWEEP_S earl
 SWEEP_VISITORS_S = 60  # and the visitors' folders this often
 
 
-def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE) -> gr.Blocks:
-    """The page over a studio, with `backbone` chosen at first."""
+def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE, shared: bool = False) -> gr.Blocks:
+    """The page over a studio, with `backbone` chosen at first; shared: others than this computer's user reach it."""
     keep_s = KEEP_HOURS * 3600
     visitors = Path(tempfile.mkdtemp(prefix="calm-studio-"))
     atexit.register(shutil.rmtree, visitors, ignore_errors=True)
     keep_swept(visitors, keep_s - SWEEP_VISITORS_S, SWEEP_VISITORS_S)
-    projects, public = calm_home() / "projects", is_public()
-    if public:  # a person's own projects are theirs to delete
+    projects, forgets = calm_home() / "projects", is_public()
+    if forgets:  # a person's own projects are theirs to delete
         projects.mkdir(parents=True, exist_ok=True)
         keep_swept(projects, keep_s - SWEEP_VISITORS_S, SWEEP_VISITORS_S, library.sweep)
     demo: gr.Blocks
@@ -56,7 +57,7 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE) -
         choice = build_backbone(backbone)
         desk = gr.State(Desk(visitors), time_to_live=keep_s, delete_callback=Desk.close)
         current, answers = gr.State(example(), time_to_live=keep_s), gr.State(None, time_to_live=keep_s)
-        bench = gr.State(Bench(projects, visitors, public), time_to_live=keep_s, delete_callback=Bench.close)
+        bench = gr.State(Bench(projects, visitors, forgets or shared, forgets), time_to_live=keep_s, delete_callback=Bench.close)
         status = build_status()
         with gr.Tabs() as tabs:
             page = Page(studio or Studio(), choice, desk, current, answers, tabs)
@@ -79,6 +80,14 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE) -
 def example() -> Current | None:
     """The classifier that the page opens with, so that the first visitor sees a full heatmap; None where it isn't installed."""
     return Current(Learned(CalmClassifier.load(EXAMPLE_MODEL)), "example", EXAMPLE_MODEL) if EXAMPLE_MODEL.is_file() else None
+
+
+def reaches_others(host: str, share: bool) -> bool:
+    """Whether a page that is served so can be opened from other computers."""
+    try:
+        return share or (host != "localhost" and not ip_address(host.strip("[]")).is_loopback)
+    except ValueError:  # a name: only its network knows
+        return True
 
 
 def launch(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str]:
@@ -107,7 +116,8 @@ def main() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # an ordinary exit, so that the visitors' files are deleted
     try:
-        launch(build_demo(), server_name=arguments.host, server_port=arguments.port, share=arguments.share)
+        demo = build_demo(shared=reaches_others(arguments.host, arguments.share))
+        launch(demo, server_name=arguments.host, server_port=arguments.port, share=arguments.share)
     except OSError as error:
         if "empty port" not in str(error):  # Gradio's words for a port that is taken
             raise

@@ -144,7 +144,7 @@ def load(path: Path, sample_rate_hz: int | None, *, name: str | None = None, max
         source_rate_hz=rate_hz,
         source_channels=stream.channels,
         seconds=source.size / rate_hz,
-        content_id=hashlib.sha256(f"{rate_hz}:".encode() + source.astype("<f4", copy=False).tobytes()).hexdigest(),
+        content_id=_content_id(source, rate_hz),
         clipped_share=float(np.mean(np.abs(source) >= FULL_SCALE)),
     )
 
@@ -270,6 +270,13 @@ def _read_mono(stream: _Stream, who: str, max_seconds: float) -> NDArray[np.floa
         )
         raise stream.error(message, ClipStatus.UNREADABLE, seconds)
     return np.concatenate(blocks) if blocks else np.empty(0, dtype=np.float32)
+
+
+def _content_id(samples: NDArray[np.float32], rate_hz: int) -> str:
+    """As `Recording` tells; without a copy of the samples, which may be hours."""
+    digest = hashlib.sha256(f"{rate_hz}:".encode())
+    digest.update(np.ascontiguousarray(samples, dtype="<f4").data)
+    return digest.hexdigest()
 
 
 def _check(samples: NDArray[np.float32], stream: _Stream, who: str) -> None:

@@ -23,7 +23,7 @@ from .confidence import COVERAGE, Proportion
 from .dataset import ClipCheck
 from .doctor import examine
 from .errors import BackboneError, BundleError, CalmError, DataError, OptionError
-from .library import Entry, Judgement, Project, Snapshot
+from .library import Entry, Judgement, Project, Snapshot, newly_judged
 from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme, listed_prompt
 from .studio import ClipPrediction, Doubt, Learned, Studio, Workspace
 from .timeline import CONFIDENCE, WINDOW_S, timeline
@@ -383,8 +383,8 @@ def _import(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         if not good:
             raise DataError(f"none of the {len(clips)} clips can be used; the reasons stand above.")
         with Project(arguments.project) if arguments.project else Project.create(calm_home() / "projects", source.stem) as project:
-            added = len(project.add(good))
-            return _imported(project, added, 0, left_out)
+            before, added = project.snapshot(), len(project.add(good))
+            return _imported(project, added, newly_judged(before, project.snapshot()), left_out)
 
 
 def _imported(project: Project, added: int, relabelled: int, left_out: Sequence[ClipCheck]) -> tuple[dict[str, Any], str]:

@@ -7,6 +7,7 @@ a recording and labels, nothing else, so only these come back from them. Takes c
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 from collections import defaultdict
@@ -127,7 +128,7 @@ def read_table(path: Path, root: Path | None = None) -> tuple[NewClip, ...]:
     for row in rows.to_dict("records"):
         file = _inside(home, row[column], path.name)
         said = _judgement(row["label"], row["state"], row["judge"], row["judge_confidence"], path.name)
-        found.append(_clip(file, row["name"] or row[column], said, row))
+        found.append(_clip(file, row["name"] or row[column], said, row, path.name))
     return tuple(found)
 
 
@@ -149,16 +150,19 @@ def match_labels(path: Path, entries: Sequence[Entry]) -> dict[int, Judgement]:
     by_key: dict[Any, list[Entry]] = defaultdict(list)
     ours = "start_s" in rows.columns
     for entry in entries:
-        by_key[(entry.sha256 if key == "sha256" else entry.name, _text(entry.start_s) if ours else "")].append(entry)
-    found = {}
+        by_key[(entry.sha256 if key == "sha256" else entry.name, _start(entry.start_s) if ours else None)].append(entry)
+    found: dict[int, Judgement] = {}
+    known = False
     for row in rows.to_dict("records"):
-        for entry in by_key.get((row[key], row["start_s"] if ours else ""), []):
-            if "state" in row:
-                found[entry.id] = _judgement(row[label], row["state"], row.get("judge", ""), row.get("judge_confidence", ""), path.name)
-            elif row[label]:
-                found[entry.id] = Judgement(row[label], "positive", "person")
-    if not found:
+        there = by_key.get((row[key], _start(_number(row["start_s"], path.name)) if ours else None), [])
+        known = known or bool(there)
+        said = _judgement(row[label], row.get("state", ""), row.get("judge", ""), row.get("judge_confidence", ""), path.name)
+        if said != Judgement():  # a row that nobody filled in takes nothing back
+            found |= {entry.id: said for entry in there}
+    if not known:
         raise DataError(f"{path.name!r} speaks of none of the project's {len(entries)} clips (compared by {key}); is it another project's?")
+    if not found:
+        raise DataError(f"{path.name!r} knows clips of the project, but has no label for them; fill in the column {label!r}.")
     return found
 
 
@@ -201,11 +205,30 @@ def raven_table(found: Sequence[Region], top_hz: float, confidences: Sequence[fl
 
 
 def write_audacity(entries: Sequence[Entry], into: Path) -> None:
-    """One label track for each recording, called like it, in the new or empty folder `into`."""
+    """One label track for each recording, called like it (`track_name`), in the new or empty folder `into`."""
     tracks = audacity(entries)
     _new_folder(into)
-    for name, file in _distinct({name: _safe(PurePosixPath(name).stem) + ".txt" for name in tracks}).items():
+    for name, file in _distinct({name: track_name(name) + ".txt" for name in tracks}).items():
         (into / file).write_text(tracks[name], encoding="utf-8")
+
+
+def track_name(recording: str) -> str:
+    """What the label track of a recording is called, without its ending; the folder stays in it: 'owl/03.wav' gives 'owl_03'."""
+    path = PurePosixPath(recording)
+    return _safe(str(path.parent / path.stem))
+
+
+def recording_of_track(stem: str, names: Sequence[str]) -> str:
+    """The recording that a label track of this name belongs to, "" where there is none. Raises DataError where it may be several."""
+    known = sorted(set(names))
+    for called in (lambda n: (n,), lambda n: (track_name(n),), lambda n: (PurePosixPath(n).name, PurePosixPath(n).stem)):
+        found = [name for name in known if stem in called(name)]
+        if len(found) > 1:
+            told = ", ".join(map(repr, found[:3])) + (" and others" if len(found) > 3 else "")
+            raise DataError(f"the label track {stem!r} may be of {told}; call it like its recording, such as '{track_name(found[0])}.txt'.")
+        if found:
+            return found[0]
+    return ""
 
 
 def read_audacity(text: str, recording: str = "") -> tuple[Region, ...]:
@@ -329,11 +352,11 @@ def read_label_studio(path: Path, root: Path | None = None) -> tuple[NewClip, ..
     for address, data, answers in found:
         file = _inside(root or path.parent, str(address), path.name)
         kept = {key: _text(data.get("calm_" + key)) for key in (*_KEPT, "label")}
-        said = _judgement(kept["label"], kept["state"] or "unlabelled", kept["judge"], kept["judge_confidence"], path.name)
+        said = _judgement(kept["label"], kept["state"], kept["judge"], kept["judge_confidence"], path.name)
         chosen = [r["value"]["choices"][0] for a in answers for r in a.get("result", []) if r.get("type") == "choices"]
         if chosen and not (said.state == "positive" and said.label == chosen[-1]):
             said = Judgement(str(chosen[-1]), "positive", "person")
-        clips.append(_clip(file, kept["name"] or PurePosixPath(str(address)).name, said, kept))
+        clips.append(_clip(file, kept["name"] or PurePosixPath(str(address)).name, said, kept, path.name))
     return tuple(clips)
 
 
@@ -366,14 +389,34 @@ def _read_csv(path: Path, separator: str = ",") -> pd.DataFrame:
 
 
 def _judgement(label: str, state: str, judge: str, confidence: str, where: str) -> Judgement:
+    """What a row says. A label where the state is still "unlabelled", or there is none, was written into the table by a person."""
+    if state in ("", "unlabelled"):
+        return Judgement(label, "positive", "person") if label else Judgement()
+    sure = _number(confidence, where)
     try:
-        return Judgement(label or None, state, judge or None, float(confidence) if confidence else None)  # type: ignore[arg-type]
-    except (ProjectError, ValueError) as error:
+        return Judgement(label or None, state, judge or None, sure)  # type: ignore[arg-type]
+    except ProjectError as error:
         raise DataError(f"{where!r} has a row that makes no sense: {error}") from error
 
 
-def _clip(file: Path, name: str, said: Judgement, row: Mapping[Any, str]) -> NewClip:
-    place = {key: float(row[key]) if row[key] else None for key in ("start_s", "end_s")}
+def _number(text: str, where: str) -> float | None:
+    """A cell's number, None for an empty one."""
+    try:
+        value = float(text) if text else None
+    except ValueError:
+        value = math.nan
+    if value is not None and not math.isfinite(value):
+        raise DataError(f"{where!r} has {text[:20]!r} where a number belongs; write it with a point, such as 2.5.")
+    return value
+
+
+def _start(seconds: float | None) -> float | None:
+    """To compare by: spreadsheets round."""
+    return None if seconds is None else round(seconds, 3)
+
+
+def _clip(file: Path, name: str, said: Judgement, row: Mapping[Any, str], where: str) -> NewClip:
+    place = {key: _number(row[key], where) for key in ("start_s", "end_s")}
     kept = {key: row[key] or None for key in ("fold", "group", "recording")}
     return NewClip(file, name, said, **kept, **place)  # type: ignore[arg-type]
 

@@ -27,7 +27,7 @@ from .dataset import Clip, ClipCheck, Dataset, preflight
 from .errors import DataError, OptionError
 from .export import Opinion
 from .extraction import Cancel, Progress
-from .library import CurvePoint, Entry, Judgement, NewClip, Project, Snapshot, State
+from .library import CurvePoint, Entry, Judgement, NewClip, Project, Snapshot, State, newly_judged
 from .options import ExtractOptions, FitOptions
 from .relearning import Relearned, Relearner
 from .simulation import Simulation
@@ -41,11 +41,15 @@ MAX_RECORDING_S = 4 * 3600.0  # of a recording that is cut into windows
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of clips that were handed in: ids of the new ones, how many were here already, and those that can't be used."""
+    """What became of clips that were handed in: ids of the new ones, how many were here already, and those that can't be used.
+
+    labelled: of those that were here, how many had no label and got theirs.
+    """
 
     ids: tuple[int, ...]
     repeated: int
     unusable: tuple[ClipCheck, ...]
+    labelled: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,15 +78,6 @@ class Acceptance:
     expected_wrong: float
     least: float
     held_out: tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """A label that the other clips contradict: `instead` is what they say, with its confidence."""
-
-    entry: Entry
-    instead: str
-    confidence: float
 
 
 class Labelling:
@@ -122,20 +117,10 @@ class Labelling:
     def add_recording(self, path: Path, window_s: float, *, name: str | None = None) -> Added:
         """Cuts a long recording into windows, each a clip of its own that remembers where it is from; silent ones are left out.
 
-        Raises AudioError where the recording can't be read or is longer than MAX_RECORDING_S.
+        Raises AudioError as `cut` does.
         """
-        name = name or path.name
-        recording = audio.load(path, None, name=name, max_seconds=MAX_RECORDING_S)
-        rate = recording.source_rate_hz
         with tempfile.TemporaryDirectory(prefix="calm-windows-") as folder:
-            clips = []
-            for i, piece in enumerate(audio.windows(recording.samples, rate, window_s)):
-                start = i * round(window_s * rate) / rate
-                place = Path(folder) / f"{i}.wav"
-                soundfile.write(place, piece, rate, subtype="FLOAT")
-                new = NewClip(place, f"{name} {start:.1f} s", group=recording.content_id, recording=name, start_s=start)
-                clips.append(replace(new, end_s=start + len(piece) / rate))
-            return self._add(*checked(clips))
+            return self._add(*checked(cut(path, window_s, Path(folder), name=name)))
 
     def add_checked(self, clips: Sequence[NewClip], unusable: tuple[ClipCheck, ...] = ()) -> Added:
         """Adds clips as `checked` gives them, with all that is said about them: what `read_clips` and `read_pool` read."""
@@ -150,9 +135,9 @@ class Labelling:
 
     def _add(self, new: Sequence[NewClip], unusable: tuple[ClipCheck, ...]) -> Added:
         with self._lock:
-            ids = self.project.add(new)
+            before, ids = self.now, self.project.add(new)
             self._refresh()
-            return Added(ids, len(new) - len(ids), unusable)
+            return Added(ids, len(new) - len(ids), unusable, newly_judged(before, self.now))
 
     def prepare(self, *, progress: Progress | None = None, cancelled: Cancel | None = None) -> None:
         """Head vectors of all clips, from the store where they are known, and the classifier of the present labels.
@@ -225,15 +210,6 @@ class Labelling:
                 min((s.confidence or 0 for s in chosen), default=1.0),
                 (int(right.sum()), len(right)),
             )
-
-    def doubts(self) -> tuple[Doubt, ...]:
-        """Labels that a classifier without the clip contradicts, the surest contradiction first."""
-        with self._lock:
-            if self.learned is None or not self.learned.calibrated:
-                return ()
-            said = [self._suggest(entry) for entry in self.now.entries if entry.learnable]
-            found = [Doubt(s.entry, s.label, s.confidence) for s in said if s.confidence is not None and s.label != s.entry.label]
-            return tuple(sorted(found, key=lambda doubt: -doubt.confidence))
 
     def opinions(self) -> dict[int, Opinion]:
         """What the classifier says about every clip, for an export; about a labelled clip, what a classifier without it says."""
@@ -364,6 +340,24 @@ def checked(clips: Sequence[NewClip], *, progress: Progress | None = None) -> tu
     return good, tuple(check for check in checks if not check.usable and check.clip.name not in names)
 
 
+def cut(path: Path, window_s: float, into: Path, *, name: str | None = None, max_seconds: float = MAX_RECORDING_S) -> tuple[NewClip, ...]:
+    """A long recording as windows that remember where they are from, each a file in the folder `into`.
+
+    Raises AudioError where the recording can't be read or is longer than max_seconds.
+    """
+    name = name or path.name
+    recording = audio.load(path, None, name=name, max_seconds=max_seconds)
+    rate = recording.source_rate_hz
+    clips = []
+    for i, piece in enumerate(audio.windows(recording.samples, rate, window_s)):
+        start = i * round(window_s * rate) / rate
+        place = into / f"{i}.wav"
+        soundfile.write(place, piece, rate, subtype="FLOAT")
+        new = NewClip(place, f"{name} {start:.1f} s", group=recording.content_id, recording=name, start_s=start)
+        clips.append(replace(new, end_s=start + len(piece) / rate))
+    return tuple(clips)
+
+
 def read_clips(source: Path, workdir: Path | None = None) -> tuple[NewClip, ...]:
     """Clips of whatever holds audio: our own exports with all that was said about them, else what `dataset.read` takes.
 
@@ -404,7 +398,8 @@ def read_pool(sources: Sequence[Path], workdir: Path | None = None) -> tuple[New
 def read_labels(source: Path, entries: Sequence[Entry], recording: str = "") -> dict[int, Judgement]:
     """What a table of labels, an Audacity label track or a Raven selection table says about clips that are in the project already.
 
-    recording: which one a label track is of, by default the one that is called like the track. Raises DataError where nothing fits.
+    recording: which one a label track is of, by default the one that is called like the track. Raises DataError where nothing fits, or
+    the track may be of several.
     """
     if source.suffix.lower() != ".txt":
         return export.match_labels(source, entries)
@@ -414,8 +409,7 @@ def read_labels(source: Path, entries: Sequence[Entry], recording: str = "") -> 
         raise DataError(f"{source.name!r} can't be read as text ({error}); save it again as UTF-8.") from error
     if text.startswith("Selection\t"):
         return export.match_regions(export.read_raven(source), entries, recording)
-    known = sorted({entry.recording or entry.name for entry in entries})
-    named = recording or next((name for name in known if source.stem in (name, Path(name).stem)), "")
+    named = recording or export.recording_of_track(source.stem, [entry.recording or entry.name for entry in entries])
     return export.match_regions(export.read_audacity(text), entries, named)
 
 

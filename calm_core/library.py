@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Literal, Self, get_args
@@ -256,7 +256,7 @@ class Project:
         self.folder = folder
         self._lock = threading.RLock()
         if not (folder / DATABASE).is_file():
-            raise ProjectError(f"there is no project {folder.name!r}; it may have been deleted after its time. Start a new one.")
+            raise _gone(folder)
         try:
             self._db = _connect(folder / DATABASE)
         except sqlite3.Error as error:
@@ -327,21 +327,26 @@ class Project:
         with self._lock, _telling(self.folder):
             return bool(self._db.execute("SELECT revision FROM project").fetchone()[0] != self.revision)
 
-    def missing(self) -> tuple[str, ...]:
-        """Names of clips whose file has gone from the project's folder."""
-        return tuple(entry.name for entry in self.snapshot().entries if not entry.path.is_file())
-
     def seen(self) -> None:
-        """Notes that somebody is here: `sweep` counts from now. Opening a project and every act note it too."""
-        (self.folder / SEEN).touch()
+        """Notes that somebody is here: `sweep` counts from now. Opening a project and every act note it too.
+
+        Raises ProjectError where the project was deleted: SQLite would go on writing into a file that nobody can open again.
+        """
+        with suppress(FileNotFoundError):  # it went this moment
+            if (self.folder / DATABASE).is_file():
+                (self.folder / SEEN).touch()
+                return
+        raise _gone(self.folder)
 
     # ---- acts ------------------------------------------------------------------------------------------------------------
 
     def add(self, clips: Sequence[NewClip]) -> tuple[int, ...]:
         """Copies files into the project and adds them as one act; the new clips' ids. Audio that is already here, of the same place
-        in the same recording, is not added again. Raises DataError where a file can't be read."""
+        in the same recording, is not added again; where it is unlabelled there and has a label now, it gets that in the same act
+        (`newly_judged` counts). Raises DataError where a file can't be read."""
         stored = [_store(clip.path, self.folder / "clips") for clip in clips]  # files first: a clip without one must never be seen
         ids: list[int] = []
+        told: set[int] = set()
 
         def change(draft: _Draft) -> None:
             for clip, (sha256, suffix) in zip(clips, stored, strict=True):
@@ -354,8 +359,17 @@ class Project:
                     draft.before[row[0]], draft.after[row[0]] = (Judgement(), False), (Judgement(), True)
                     draft.judge(row[0], clip.judgement)
                     ids.append(row[0])
+                elif clip.judgement.label is not None:
+                    (here,) = self._db.execute(_SAME, (sha256, clip.recording, clip.start_s)).fetchone()
+                    if draft.after[here][0].state == "unlabelled":
+                        draft.judge(here, clip.judgement)
+                        told.add(here)
 
-        self._act("add", lambda: f"added {_many(len(ids))}", change)
+        def text() -> str:
+            labelled = f"labels of {_many(len(told - {*ids}))} that were here" if told - {*ids} else ""
+            return " and ".join(filter(None, [f"added {_many(len(ids))}" if ids or not labelled else "", labelled]))
+
+        self._act("add", text, change)
         return tuple(ids)
 
     def judge(self, judgements: Mapping[int, Judgement], text: str = "") -> None:
@@ -455,6 +469,7 @@ class Project:
     def _act(self, kind: str, text: Callable[[], str], change: Callable[[_Draft], None]) -> None:
         """One act in one transaction: all of it or, where `change` raises, nothing. An act that changes nothing leaves no trace."""
         with self._lock:
+            self.seen()
             with self._transaction("IMMEDIATE"):
                 revision, classes = self._require_fresh()
                 # A new act ends the line that was undone: its acts go, and the clips that only they had added.
@@ -475,12 +490,12 @@ class Project:
                 row = (time.time(), kind, text(), json.dumps(changes, ensure_ascii=False))
                 self._db.execute("INSERT INTO act (at, kind, text, changes) VALUES (?, ?, ?, ?)", row)
             self.revision = revision + 1
-            self.seen()
             if gone:
                 self._forget_files(gone)
 
     def _swap(self, query: str, side: Literal["before", "after"], undone: int) -> str:
         with self._lock:
+            self.seen()
             with self._transaction("IMMEDIATE"):
                 revision, _ = self._require_fresh()
                 row = self._db.execute(query).fetchone()
@@ -489,7 +504,6 @@ class Project:
                 self._write(json.loads(row[2])[side], revision + 1)
                 self._db.execute("UPDATE act SET undone = ? WHERE id = ?", (undone, row[0]))
             self.revision = revision + 1
-            self.seen()
             return str(row[1])
 
     def _require_fresh(self) -> tuple[int, list[str]]:
@@ -547,11 +561,24 @@ def projects(root: Path) -> tuple[ProjectInfo, ...]:
 
 
 def sweep(root: Path, older_than_s: float) -> tuple[str, ...]:
-    """Deletes projects under `root` in which nothing happened for that long, with their audio; their ids."""
-    stale = [info for info in projects(root) if time.time() - info.changed > older_than_s]
-    for info in stale:
-        shutil.rmtree(info.folder, ignore_errors=True)  # a visitor's file may vanish meanwhile; what is left goes the next time
-    return tuple(info.id for info in stale)
+    """Deletes projects under `root` in which nothing happened for that long, with their audio; their ids.
+
+    All folders of `root` count, also one without a database: what an earlier sweep, or a start that failed, left over.
+    """
+    stale = []
+    for folder in root.iterdir() if root.is_dir() else ():
+        with suppress(FileNotFoundError):  # deleted meanwhile
+            if folder.is_dir() and time.time() - _last_seen(folder) > older_than_s:
+                stale.append(folder)
+    for folder in stale:
+        shutil.rmtree(folder, ignore_errors=True)  # a visitor's file may vanish meanwhile; what is left goes the next time
+    return tuple(folder.name for folder in stale)
+
+
+def newly_judged(before: Snapshot, after: Snapshot) -> int:
+    """How many clips were unlabelled before and aren't any more."""
+    waiting = {entry.id for entry in before.entries if entry.state == "unlabelled"}
+    return sum(entry.id in waiting and entry.state != "unlabelled" for entry in after.entries)
 
 
 _ENTRY = "id, sha256, suffix, name, seconds, rate_hz, fold, grp, recording, start_s, end_s, label, state, judge, confidence"  # as in Entry
@@ -559,6 +586,7 @@ _INSERT = (
     "INSERT INTO clip (sha256, suffix, name, seconds, rate_hz, fold, grp, recording, start_s, end_s, state, present) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'unlabelled', 0) ON CONFLICT DO NOTHING RETURNING id"
 )
+_SAME = "SELECT id FROM clip WHERE sha256 = ? AND coalesce(recording, '') = coalesce(?, '') AND coalesce(start_s, -1) = coalesce(?, -1)"
 
 
 def _connect(database: Path) -> sqlite3.Connection:
@@ -587,8 +615,16 @@ def _telling(folder: Path) -> Iterator[None]:
             seconds = BUSY_TIMEOUT_MS // 1000
             raise ProjectError(f"project {folder.name!r} was busy for {seconds} s; nothing was changed. Try again.") from error
         raise ProjectError(f"project {folder.name!r} can't be written ({error}); free some space, check the folder, try again.") from error
+    except sqlite3.ProgrammingError as error:
+        if "closed" not in str(error):  # a fault of ours
+            raise
+        raise ProjectError(f"project {folder.name!r} was closed; open it again.") from error
     except sqlite3.DatabaseError as error:
         raise _damaged(folder, error) from error
+
+
+def _gone(folder: Path) -> ProjectError:
+    return ProjectError(f"there is no project {folder.name!r}; it may have been deleted after its time. Start a new one.")
 
 
 def _damaged(folder: Path, why: object) -> ProjectError:
@@ -611,9 +647,13 @@ def _require_sound(db: sqlite3.Connection, folder: Path) -> None:
         raise _damaged(folder, complaints[0])
 
 
-def _info(folder: Path) -> ProjectInfo:
+def _last_seen(folder: Path) -> float:
     mark = folder / SEEN
-    changed = (mark if mark.is_file() else folder).stat().st_mtime
+    return (mark if mark.is_file() else folder).stat().st_mtime
+
+
+def _info(folder: Path) -> ProjectInfo:
+    changed = _last_seen(folder)
     try:
         with _connected(folder / DATABASE) as db:
             (name,) = db.execute("SELECT name FROM project").fetchone()

@@ -48,9 +48,10 @@ class Said:
 class Bench:
     """A page's view of a project. As `Desk`, one object that the page's state holds: its hash is a version."""
 
-    def __init__(self, root: Path, visitors: Path, public: bool = False) -> None:
-        """root: where projects lie; visitors: a folder of temporary files, which the page may hand out."""
-        self.root, self.public = root, public
+    def __init__(self, root: Path, visitors: Path, public: bool = False, forgets: bool = False) -> None:
+        """root: where projects lie; visitors: a folder of temporary files, which the page may hand out; public: strangers to each other
+        use the page; forgets: projects are deleted some hours after the last step."""
+        self.root, self.public, self.forgets = root, public, forgets
         self.labelling: Labelling | None = None
         self.order: Order = DEFAULT_ORDER
         self.clip: int | None = None  # on show
@@ -64,7 +65,7 @@ class Bench:
         self._version = 0
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
-        return type(self)(self.root, self._visitors, self.public)
+        return type(self)(self.root, self._visitors, self.public, self.forgets)
 
     def __hash__(self) -> int:
         return self._version

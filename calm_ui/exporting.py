@@ -62,10 +62,12 @@ def build_exporting(bench: gr.State) -> gr.File:
 
     @told
     def write(bench: Bench, format: str) -> list[Any]:
+        turn = bench.turn
         made = exported(bench, format)
-        return [gr.update(value=str(made), visible=True), words.caption(words.export_note(bench, format))]
+        seen = bench.touched() if bench.turn != turn else bench  # another tab's labels came in: the page must show them
+        return [gr.update(value=str(made), visible=True), words.caption(words.export_note(bench, format)), seen]
 
-    button.click(write, [bench, choice], [file, note], **LIGHT)
+    button.click(write, [bench, choice], [file, note, bench], **LIGHT)
     choice.input(lambda: [gr.update(visible=False), ""], None, [file, note], **LIGHT)
     return brought
 
@@ -73,7 +75,7 @@ def build_exporting(bench: gr.State) -> gr.File:
 def exported(bench: Bench, format: str) -> Path:
     """The project's labels as a file that the page may hand out. Raises DataError where there is nothing to export."""
     work = bench.require()
-    work.reload()  # what another tab labelled belongs to it
+    bench.reload()  # what another tab labelled belongs to it
     if not work.now.entries:
         raise DataError("there is nothing to export yet: the project has no clips.")
     _, ending, write = FORMATS[format]

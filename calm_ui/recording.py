@@ -43,6 +43,10 @@ def build_recording(page: Page) -> None:
         links = gr.HTML(elem_id="recording-links")
     heard = gr.State(None, time_to_live=KEEP_HOURS * 3600)
 
+    def announce(desk: Desk) -> list[Any]:
+        desk.jobs.announce()  # else a Cancel pressed while nothing ran would stop this job
+        return [gr.update(interactive=False), words.progress("waiting for its turn …")]
+
     @told
     def hear(desk: Desk, current: Current | None, backbone: str, path: str | None) -> Iterator[tuple[Any, Any, str]]:
         def work(progress: Progress, cancelled: Cancel) -> Heard:
@@ -73,7 +77,9 @@ def build_recording(page: Page) -> None:
             _link("Audacity labels", f"{stem}.txt", export.audacity_track(regions)) + _link("Raven table", f"{stem}.tsv", raven),
         ]
 
-    button.click(hear, [page.desk, page.current, page.backbone, file], [page.desk, heard, status], **COMPUTE)
+    asked = button.click(announce, page.desk, [button, status], **AT_ONCE)
+    run = asked.then(hear, [page.desk, page.current, page.backbone, file], [page.desk, heard, status], **COMPUTE)
+    run.then(lambda: gr.update(interactive=True), None, button, **AT_ONCE)
     cancel.click(lambda desk: desk.jobs.cancel(), page.desk, None, **AT_ONCE)
     gr.on([heard.change, sure.release], show, [heard, sure], [curves, table, links], **VIEW)
 

@@ -13,9 +13,9 @@ from calm_core import figures
 from calm_core.active import Order
 from calm_core.audio import AUDIO_SUFFIXES
 from calm_core.confidence import Proportion
-from calm_core.dataset import Dataset
+from calm_core.dataset import Clip, Dataset
 from calm_core.errors import DataError
-from calm_core.labelling import Labelling, checked, read_clips, read_pool
+from calm_core.labelling import MAX_RECORDING_S, Labelling, checked, cut, read_clips, read_pool
 from calm_core.library import Entry, NewClip, Project, open_project
 
 from . import intake, words
@@ -25,7 +25,7 @@ from .folder_drop import folder_drop, place, received_files
 from .jobs import Cancel, Progress
 from .messages import told
 from .page import AT_ONCE, AUDIO_TYPES, COMPUTE, LIGHT, VIEW, Figure, Page, computing, picture, stop
-from .session import MAX_VISITOR_BYTES, MAX_VISITOR_CLIPS, Desk
+from .session import MAX_VISITOR_BYTES, MAX_VISITOR_CLIPS, MAX_VISITOR_RECORDING_S, Desk
 
 _KEYS_JS = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 WINDOW_S = 5.0  # of a long recording; what most bird and machine tools use lies between 3 and 10
@@ -36,6 +36,10 @@ REMEMBER_LINK = """() => {
   id ? url.searchParams.set('project', id) : url.searchParams.delete('project');
   history.replaceState(null, '', url);
   return [];
+}"""
+# The clip that the page shows as the class is named, as for the keys: by now the server may be at another one.
+CLIP_ON_PAGE = """(bench, label) => {
+  return [bench, label, Number(document.querySelector('#review-answers .calm-answering')?.dataset.clip) || null];
 }"""
 Working = Iterator[tuple[Any, str]]
 
@@ -74,6 +78,7 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
                         min_width=200,
                         elem_id="review-new-class",
                     )
+                    on_page = gr.Number(None, precision=0, visible=False)  # filled by CLIP_ON_PAGE
                     order = gr.Dropdown(
                         words.ORDER_CHOICES,
                         value=Bench(Path(), Path()).order,
@@ -174,6 +179,7 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
         def run(progress: Progress, cancelled: Cancel) -> None:
             afresh = bench.clip is None
             with desk.new_folder(intake.bytes_needed(paths)) as into:
+                progress(0, 1, "reading")
                 new = read(into)
                 require_room(bench.public, bench.require().now.entries, new)
                 good, bad = checked(new, progress=lambda done, total, _: progress(done, total, "checking"))
@@ -187,6 +193,7 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
     def start_project(desk: Desk, bench: Bench, backbone: str, name: str) -> Working:
         def fill(work: Labelling) -> Said:
             clips = tuple(check.clip for check in desk.session.workspace.usable)
+            require_room(bench.public, (), clips)
             return Said("added", words.clips_added(work.add(Dataset(clips)))) if clips else Said()
 
         yield from opening(desk, bench, backbone, lambda: Project.create(bench.root, name or ""), fill)
@@ -243,14 +250,8 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
 
     @told
     def add_recording(desk: Desk, bench: Bench, path: str, window_s: float | None) -> Working:
-        def run(progress: Progress, cancelled: Cancel) -> None:
-            afresh = bench.clip is None
-            progress(0, 1, "cutting the recording")
-            require_room(bench.public, bench.require().now.entries, [NewClip(Path(path), "")])
-            bench.whole(lambda work: Said("added", words.clips_added(work.add_recording(Path(path), window_s or WINDOW_S))))
-            listening(bench, progress, cancelled, afresh)
-
-        yield from working(desk, run)
+        longest = MAX_VISITOR_RECORDING_S if bench.public else MAX_RECORDING_S
+        yield from adding(desk, bench, lambda into: cut(Path(path), window_s or WINDOW_S, into, max_seconds=longest), [Path(path)])
 
     @told
     def add_from_clips(desk: Desk, bench: Bench) -> Working:
@@ -259,6 +260,7 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
             raise DataError("the tab Clips has no labelled clips; add some there first.")
 
         def run(progress: Progress, cancelled: Cancel) -> None:
+            require_room(bench.public, bench.require().now.entries, clips)
             bench.whole(lambda work: Said("added", words.clips_added(work.add(Dataset(clips)))))
             listening(bench, progress, cancelled, afresh=False)
 
@@ -287,7 +289,8 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
 
     def show(bench: Bench, desk: Desk) -> list[Any]:
         open_, found = bench.now is not None, bench.projects() if bench.now is None else ()
-        choices = [(words.project_choice(info), info.id) for info in found if not info.error]
+        # What can't be opened comes last, with the reason.
+        choices = [(words.project_choice(info), info.id) for info in sorted(found, key=lambda info: bool(info.error))]
         some = bool(desk.session.workspace.usable)
         return [
             gr.update(visible=not open_),
@@ -295,7 +298,7 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
             gr.update(choices=choices, value=choices[0][1] if choices else None),
             gr.update(visible=bool(choices)),
             words.caption(words.start_hint(desk.session.workspace)),
-            words.caption(words.where_kept(bench.public)),
+            words.caption(words.where_kept(bench.public, bench.forgets)),
             gr.update(visible=desk.jobs.busy),
             gr.update(visible=some),
             gr.update(visible=bool(bench.labelling and bench.labelling.unheard)),
@@ -347,10 +350,10 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
         return after(bench, lambda: bench.act(what, clip if isinstance(clip, int) else None, label if isinstance(label, str) else ""))
 
     @told
-    def name_class(bench: Bench, label: str) -> list[Any]:
+    def name_class(bench: Bench, label: str, clip: int | None) -> list[Any]:
         if not label.strip():
             raise DataError("the class has no name: write what is heard, for example 'owl'.")
-        return [*after(bench, lambda: bench.act("label", bench.clip, label.strip())), ""]
+        return [*after(bench, lambda: bench.act("label", clip, label.strip())), ""]
 
     @told
     def accept_all(bench: Bench, percent: float) -> list[Any]:
@@ -375,7 +378,7 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
     detailed = [preview, accept, machine, made, confirm, curve_text, curve, curve_table]
     follow = {"fn": details, "inputs": [bench, confidence], "outputs": detailed} | VIEW
     keys.submit(press, bench, seen, trigger_mode="multiple", **AT_ONCE).then(**follow)
-    new_class.submit(name_class, [bench, new_class], [*seen, new_class], **LIGHT).then(**follow)
+    new_class.submit(name_class, [bench, new_class, on_page], [*seen, new_class], js=CLIP_ON_PAGE, **LIGHT).then(**follow)
     order.input(reorder, [bench, order], seen, **LIGHT)
     accept.click(accept_all, [bench, confidence], seen, **LIGHT).then(**follow)
     confirm.click(confirm_all, bench, seen, **LIGHT).then(**follow)
@@ -421,7 +424,7 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
     curve_box.expand(None, js="() => requestAnimationFrame(() => window.dispatchEvent(new Event('resize')))")
 
 
-def require_room(public: bool, here: Sequence[Entry], new: Sequence[NewClip]) -> None:
+def require_room(public: bool, here: Sequence[Entry], new: Sequence[NewClip | Clip]) -> None:
     """Raises DataError where a visitor's project would grow too large; a person's own disk is their own business."""
     if not public:
         return

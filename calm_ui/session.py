@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 KEEP_HOURS = 4  # files are deleted this long after the visitor's last step; the page says so
 MAX_VISITOR_BYTES = 2 * 1024**3
 MAX_VISITOR_CLIPS = 2000
+MAX_VISITOR_RECORDING_S = 1800.0  # half an hour at 48 kHz is 350 MB in memory, twice that while it is read
 
 
 @dataclass(frozen=True, slots=True)

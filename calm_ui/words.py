@@ -560,12 +560,14 @@ KEYS = """
 
 def project_choice(info: ProjectInfo) -> str:
     if info.error:
-        return f"{info.name} (can't be opened)"
+        return capital(info.error)
     when = datetime.fromtimestamp(info.changed).strftime("%d %b %H:%M")
     return f"{info.name}: {count(info.clips, 'clip')}, {info.labelled} labelled, {when}"
 
 
-def where_kept(public: bool) -> str:
+def where_kept(public: bool, forgets: bool = True) -> str:
+    if public and not forgets:
+        return "Your project stays on this server. Only who has your private link can open it: keep the link to go on later."
     if public:
         return (
             f"Your project stays on this server for {KEEP_HOURS} hours after your last step, and is then deleted with its recordings. Only "
@@ -595,7 +597,7 @@ def private_link(bench: Bench) -> str:
     id = esc(bench.labelling.project.id)
     return (
         f'<p class="calm-link calm-caption" data-project="{id}">Private link to this project: <a href="?project={id}">?project={id}</a>. '
-        f"{esc(where_kept(bench.public))}</p>"
+        f"{esc(where_kept(bench.public, bench.forgets))}</p>"
     )
 
 
@@ -765,6 +767,8 @@ def clips_added(added: Added) -> str:
     text = f"{count(len(added.ids), 'clip')} added"
     if added.repeated:
         text += f"; {count(added.repeated, 'clip')} {'was' if added.repeated == 1 else 'were'} already here"
+    if added.labelled:
+        text += f", {added.labelled} of them without a label until now"
     if added.unusable:
         first = added.unusable[0]
         text += f"; {len(added.unusable)} can't be used, the first: {first.clip.name}, {first.reason}"

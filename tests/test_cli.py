@@ -190,7 +190,7 @@ def test_import_and_export_and_back(capsys: pytest.CaptureFixture, class_folders
         code, out, _ = run(capsys, "import", tmp_path / name, "--project", project, "--json")
         assert (code, json.loads(out)["relabelled"], json.loads(out)["added"]) == (0, 12, 0)
     assert run(capsys, "export", project, "--format", "audacity", "-o", tmp_path / "tracks")[0] == 0
-    assert (tmp_path / "tracks" / "0.txt").read_text() == "0.000000\t0.500000\thigh\n"
+    assert (tmp_path / "tracks" / "high_0.txt").read_text() == "0.000000\t0.500000\thigh\n"
     code, out, _ = run(capsys, "import", class_folders, "--unlabelled", "--project", project, "--json")
     assert (code, json.loads(out)["added"], json.loads(out)["clips"]) == (0, 0, 12)
     code, _, err = run(capsys, "export", project, "--format", "audiofolder", "-o", tmp_path / "tracks")

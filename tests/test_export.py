@@ -71,6 +71,35 @@ def test_labels_csv(project: Project, tmp_path: Path) -> None:
     assert content(project.snapshot().entries) == content(now.entries)
 
 
+def test_labels_filled_into_the_table_are_a_persons(project: Project, tmp_path: Path) -> None:
+    """As a spreadsheet saves it: whole numbers without their point."""
+    now = project.snapshot()
+    owl = Judgement("owl", "positive", "person")
+    project.judge(dict.fromkeys([e.id for e in now.entries], Judgement()))
+    out = tmp_path / "labels.csv"
+    export.write_csv(project.snapshot().entries, out)
+    with pytest.raises(DataError, match="fill in the column 'label'"):
+        export.match_labels(out, now.entries)
+    rows = pd.read_csv(out, dtype=str)
+    rows["start_s"] = rows["start_s"].replace("0.0", "0")
+    rows.loc[[0, 7], "label"] = "owl"
+    rows.to_csv(out, index=False)
+    assert export.match_labels(out, now.entries) == {1: owl, 8: owl}  # the other rows take nothing back
+
+    export.write_audiofolder(project.snapshot().entries, tmp_path / "out")
+    table = tmp_path / "out" / "train" / "metadata.csv"
+    rows = pd.read_csv(table, dtype=str)
+    rows.loc[6, "label"] = "owl"
+    rows.to_csv(table, index=False)
+    assert [clip.judgement for clip in export.read_table(table)] == [*[Judgement()] * 6, owl, *[Judgement()] * 2]
+    for number in ("2,5", "nan"):
+        rows.loc[7, "start_s"] = number
+        rows.to_csv(table, index=False)
+        for read in (export.read_table, lambda table: export.match_labels(table, now.entries)):
+            with pytest.raises(DataError, match=f"'{number}' where a number belongs"):
+                read(table)
+
+
 def test_audiofolder_with_metadata_comes_back_the_same(project: Project, tmp_path: Path) -> None:
     now = project.snapshot()
     export.write_audiofolder(now.entries, tmp_path / "out")

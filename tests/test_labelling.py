@@ -12,9 +12,9 @@ import pytest
 from calm_core import dataset, export
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.dataset import Clip, Dataset
-from calm_core.errors import DataError, OptionError, StaleError
-from calm_core.labelling import Labelling, checked, read_clips, simulate
-from calm_core.library import Project
+from calm_core.errors import AudioError, DataError, OptionError, StaleError
+from calm_core.labelling import Labelling, checked, cut, read_clips, read_labels, simulate
+from calm_core.library import Judgement, NewClip, Project
 from calm_core.options import FitOptions
 from calm_core.studio import Studio
 
@@ -146,14 +146,6 @@ def test_classes_change_without_relearning_the_sound(labelling: Labelling) -> No
     assert not labelling.now.entry(clip).learnable
 
 
-def test_a_wrong_label_is_doubted(labelling: Labelling) -> None:
-    assert labelling.doubts() == ()
-    clip = next(e for e in labelling.now.entries if e.label == "low")
-    labelling.answer(clip.id, "high")
-    (doubt,) = labelling.doubts()
-    assert (doubt.entry.id, doubt.instead) == (clip.id, "low")
-
-
 def test_a_stale_tab_reloads_and_goes_on(labelling: Labelling, studio: Studio, fake_backbone: FakeBackbone) -> None:
     with Project(labelling.project.folder) as project:
         other = Labelling(project, studio, fake_backbone)
@@ -181,6 +173,38 @@ def test_bad_clips_are_named_and_long_recordings_cut(labelling: Labelling, tmp_p
     assert len(added.unusable) == 1
     labelling.prepare()
     assert [labelling.suggestion(e.id).label for e in entries] == ["low", "high"]
+    with pytest.raises(AudioError, match="at most 5 s"):
+        cut(tmp_path / "field.wav", 2.0, tmp_path, max_seconds=5)
+
+
+def test_a_label_for_a_clip_that_waits_here_is_kept(labelling: Labelling) -> None:
+    """A pool first, then class folders with some of the same sounds: what stands there about them teaches."""
+    waiting = [e for e in labelling.now.entries if e.waiting][:2]
+    labelled = next(e for e in labelling.now.entries if e.label == "low")
+    again = [Clip(e.path, e.name, label) for e, label in zip((*waiting, labelled), ("low", "new", "new"), strict=True)]
+    added = labelling.add(Dataset(tuple(again)))
+    assert (added.ids, added.repeated, added.labelled) == ((), 3, 2)
+    assert [labelling.now.entry(e.id).judgement for e in waiting] == [Judgement(name, "positive", "person") for name in ("low", "new")]
+    assert labelling.now.entry(labelled.id).label == "low"
+    assert labelling.undo() == "labels of 2 clips that were here"
+    assert labelling.now.entry(waiting[0].id).label is None
+    assert labelling.add(Dataset((Clip(waiting[0].path, "0.wav", None),))).labelled == 0
+
+
+def test_a_label_track_finds_its_recording_or_asks(tmp_path: Path) -> None:
+    with Project.create(tmp_path / "projects") as project:
+        for i, name in enumerate(("owl/03.wav", "tawny/03.wav", "field.wav")):
+            (tmp_path / str(i)).write_bytes(name.encode())
+            project.add([NewClip(tmp_path / str(i), name, Judgement("x", "positive", "person"), 1.0)])
+        entries = project.snapshot().entries
+    export.write_audacity(entries, tmp_path / "tracks")
+    assert sorted(path.name for path in (tmp_path / "tracks").iterdir()) == ["field.txt", "owl_03.txt", "tawny_03.txt"]
+    for clip, name in enumerate(("owl_03", "tawny_03", "field"), start=1):
+        assert list(read_labels(tmp_path / "tracks" / f"{name}.txt", entries)) == [clip]
+    track = (tmp_path / "tracks" / "owl_03.txt").rename(tmp_path / "03.txt")
+    with pytest.raises(DataError, match=r"'owl/03.wav', 'tawny/03.wav'; .* 'owl_03.txt'"):
+        read_labels(track, entries)
+    assert list(read_labels(track, entries, "tawny/03.wav")) == [2]
 
 
 def test_options_that_choose_themselves_are_refused(labelling: Labelling) -> None:

@@ -14,10 +14,10 @@ import app
 from calm_core import dataset, figures
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.errors import DataError, ProjectError
-from calm_core.labelling import Labelling, checked, read_clips, read_pool
+from calm_core.labelling import Labelling, checked, cut, read_clips, read_pool
 from calm_core.library import CurvePoint, Project, open_project, projects
 from calm_core.studio import Studio
-from calm_ui import words
+from calm_ui import review, words
 from calm_ui.bench import Bench, Said
 from calm_ui.exporting import FORMATS, exported
 
@@ -154,6 +154,39 @@ def test_exports_come_back(bench: Bench, format: str, tmp_path: Path) -> None:
     assert {e.id: e.label for e in work.now.entries} == before
 
 
+def test_an_export_that_brings_in_another_tabs_labels_shows_them(bench: Bench) -> None:
+    clip, turn = bench.clip, bench.turn
+    exported(bench, "csv")
+    assert bench.turn == turn  # nothing to show
+    with open_project(bench.root, bench.require().project.id) as other:
+        other.label([clip or 0], "low")
+    assert "low" in exported(bench, "csv").read_text()
+    assert bench.turn != turn
+    assert bench.said == Said("stale")
+    assert bench.clip != clip
+    bench.act("exclude", clip)  # a key about what was on show before
+    assert bench.said == Said("gone")
+    assert bench.require().now.entry(clip or 0).label == "low"
+
+
+def test_a_damaged_project_is_listed_with_its_reason(bench: Bench) -> None:
+    (bench.root / "lost").mkdir()
+    (bench.root / "lost" / "project.db").write_bytes(b"nothing that SQLite knows" * 100)
+    said = [words.project_choice(info) for info in bench.projects()]
+    assert [text for text in said if text.startswith("Project 'lost' is damaged (")]
+
+
+def test_a_project_of_a_stranger_has_limits(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(review, "MAX_VISITOR_CLIPS", 24)
+    entries = bench.require().now.entries
+    pieces = cut(entries[0].path, 0.1, tmp_path)
+    assert len(pieces) == 5
+    review.require_room(False, entries, pieces)
+    review.require_room(True, entries, pieces[:3])
+    with pytest.raises(DataError, match="would make 26 clips"):
+        review.require_room(True, entries, pieces)
+
+
 def test_nothing_to_export_is_a_sentence(tmp_path: Path, studio: Studio, fake_backbone: FakeBackbone) -> None:
     bench = Bench(tmp_path / "projects", tmp_path)
     bench.put(Labelling(Project.create(bench.root), studio, fake_backbone))
@@ -181,6 +214,27 @@ def test_only_a_space_sweeps_projects(monkeypatch: pytest.MonkeyPatch, calm_home
     app.build_demo(backbone="fake")
     assert calm_home / "projects" in swept
     assert projects(calm_home / "projects") == ()
+
+
+@pytest.mark.parametrize(
+    ("host", "share", "others"),
+    [
+        *[(host, False, False) for host in ("127.0.0.1", "localhost", "::1", "[::1]")],
+        *[(host, False, True) for host in ("0.0.0.0", "192.168.1.7", "::", "my-host")],
+        ("127.0.0.1", True, True),
+    ],
+)
+def test_who_can_open_the_page(host: str, share: bool, others: bool) -> None:
+    assert app.reaches_others(host, share) is others
+
+
+def test_a_shared_page_hides_projects_and_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    for shared in (False, True):
+        blocks = app.build_demo(backbone="fake", shared=shared).blocks.values()
+        (found,) = (block.value for block in blocks if isinstance(block, gr.State) and isinstance(block.value, Bench))
+        assert (found.public, found.forgets) == (shared, False)
+    assert "deleted" not in words.where_kept(public=True, forgets=False)
 
 
 def test_names_are_escaped(bench: Bench) -> None:

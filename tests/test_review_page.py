@@ -213,3 +213,17 @@ def test_two_tabs_on_one_project(page: Page, sounds: Path) -> None:
     expect(page.locator("#review-line")).to_contain_text("1 excluded")
     assert on_show(page) != name
     assert press(page, "u").startswith("Saved: ")
+
+
+def test_a_class_is_named_for_the_clip_that_the_page_shows(page: Page, sounds: Path) -> None:
+    with_pool(page, sounds)
+    name, box = on_show(page), page.locator("#review-new-class :is(input, textarea)")
+    shown = page.locator(".calm-answering").get_attribute("data-clip")
+    page.evaluate("document.querySelector('.calm-answering').dataset.clip = 1")  # the server has gone on, the page hasn't heard yet
+    box.fill("wind")
+    box.press("Enter")
+    expect(page.locator(".calm-said")).to_contain_text("isn't on show any more")
+    expect(page.locator(".calm-answering")).to_have_attribute("data-clip", shown or "")
+    box.fill("wind")
+    box.press("Enter")
+    expect(page.locator(".calm-said")).to_have_text(f"Saved: {name} is ‘wind’.")
