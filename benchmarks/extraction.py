@@ -42,7 +42,7 @@ from calm_core.options import NEUTRAL_PROMPT
 RATE_HZ = 16_000
 # encoder (width, layers, heads), decoder (width, layers, heads, inner width), vocabulary
 SIZES = {
-    "tiny": ((32, 1, 2), (64, 4, 4, 128), 1024),
+    "tiny": ((32, 1, 2), (64, 4, 4, 128), 2048),
     "30m": ((192, 6, 4), (448, 10, 8, 1408), 6016),
     "7b": ((1280, 32, 20), (4096, 32, 32, 11008), 156_032),
 }
