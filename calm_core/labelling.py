@@ -114,16 +114,8 @@ class Labelling:
         """Adds the usable clips of a data set; their labels are a person's. `prepare` then makes their vectors."""
         return self._add(*checked(_as_new(data), progress=progress))
 
-    def add_recording(self, path: Path, window_s: float, *, name: str | None = None) -> Added:
-        """Cuts a long recording into windows, each a clip of its own that remembers where it is from; silent ones are left out.
-
-        Raises AudioError as `cut` does.
-        """
-        with tempfile.TemporaryDirectory(prefix="calm-windows-") as folder:
-            return self._add(*checked(cut(path, window_s, Path(folder), name=name)))
-
     def add_checked(self, clips: Sequence[NewClip], unusable: tuple[ClipCheck, ...] = ()) -> Added:
-        """Adds clips as `checked` gives them, with all that is said about them: what `read_clips` and `read_pool` read."""
+        """Adds clips as `checked` gives them, with all that is said about them: what `read_clips`, `read_pool` and `cut` read."""
         return self._add(clips, unusable)
 
     def take_labels(self, source: Path, recording: str = "") -> int:

@@ -166,7 +166,7 @@ def test_bad_clips_are_named_and_long_recordings_cut(labelling: Labelling, tmp_p
     assert (added.ids, added.repeated, [check.clip.name for check in added.unusable]) == ((), 2, ["silent.wav"])
 
     field = np.concatenate([tone(200, 2.0), np.zeros(2 * RATE_HZ, np.float32), tone(3000, 1.5, seed=1)])
-    added = labelling.add_recording(write_wav(tmp_path / "field.wav", field), 2.0)
+    added = labelling.add_checked(*checked(cut(write_wav(tmp_path / "field.wav", field), 2.0, tmp_path)))
     entries = [labelling.now.entry(clip) for clip in added.ids]
     assert [(e.recording, e.start_s, e.end_s) for e in entries] == [("field.wav", 0.0, 2.0), ("field.wav", 4.0, 5.5)]
     assert entries[0].group == entries[1].group is not None
