@@ -28,7 +28,7 @@ def test_the_first_try_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ca
         assert main(shlex.split(command.split("-m calm_core")[1])) == 0
     out = capsys.readouterr().out
     assert "leave-one-out accuracy" in out
-    assert "dog 7.ogg\tdog" in out
+    assert "goose 7.ogg\tgoose" in out
 
 
 def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +37,7 @@ def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     names: dict = {}
     (code,) = blocks("python")
     exec(code, names)
-    assert names["found"].labels[0] == "church bell"
+    assert names["found"].labels[0] == "dolphin"
 
 
 def test_the_backbones_table_is_the_registry() -> None:
