@@ -58,14 +58,17 @@ class Rung:
 
 def calm(support: Support) -> Scorer:
     """CALM as the paper has it (arXiv 2602.07077), at the user's tau, tau_w, scheme, top_k and shrinkage."""
-    return _fitted_vote(support, support.options.paper)
+    return fitted_vote(support, support.options.paper)
 
 
 def calm_auto(support: Support) -> Scorer:
     """CALM with all options but shrinkage chosen by leave-one-out likelihood on the support clips (`selection.choose`)."""
-    return _fitted_vote(
-        support, selection.choose(support.vectors, support.labels, support.n_classes, _judged_inside(support.options), support.groups)
-    )
+    return fitted_vote(support, tuned(support))
+
+
+def tuned(support: Support) -> FitOptions:
+    """What `selection.choose` makes of the user's options on these clips."""
+    return selection.choose(support.vectors, support.labels, support.n_classes, _judged_inside(support.options), support.groups)
 
 
 def uniform(support: Support) -> Scorer:
@@ -177,7 +180,8 @@ def _judged_inside(options: FitOptions) -> FitOptions:
     return replace(options, reliability="leave_one_out") if options.reliability == "holdout" else options
 
 
-def _fitted_vote(support: Support, options: FitOptions) -> Scorer:
+def fitted_vote(support: Support, options: FitOptions) -> Scorer:
+    """The method as options say, learned from the support."""
     options = _judged_inside(options)
     fitted = algorithm.fit(support.vectors, support.labels, support.n_classes, options, support.groups)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix as count_confusions
 
-from . import confidence
+from . import baselines, confidence
 from .baselines import LADDER, Rung, Support, fit_and_score
 from .confidence import HeldOut, mean_by_group
 from .dataset import split_support
@@ -171,6 +172,10 @@ def held_out_ladder(
             progress(done, len(features.rungs), f"comparing methods: {rung.title}")
         x = features.of(rung)
         support = Support(x, torch.from_numpy(row_truth), torch.from_numpy(groups), len(names), options)
+        if rung.fit is baselines.calm_auto:
+            # Chosen once, as CalmClassifier.fit does: anew in every refit would take fifty times as long.
+            chosen = baselines.tuned(support)
+            rung = replace(rung, fit=partial(baselines.fitted_vote, options=chosen))
 
         def refit(fit_rows: Index, test_rows: Index, rung: Rung = rung, support: Support = support) -> tuple[Array, Array]:
             found = fit_and_score(rung, support.rows(torch.from_numpy(fit_rows)), support.vectors[test_rows])
