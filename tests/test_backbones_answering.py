@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-from calm_core import audio, load_backbone
+from calm_core import load_backbone
 from calm_core.backbones import Answering, Backbone
 from calm_core.backbones.answering import _draw
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.backbones.trimmed import Qwen2AudioBackbone
 from calm_core.errors import BackboneError
+from tools import synth
 
 from . import tiny_models
 from .conftest import tone
 
-ROOT = Path(__file__).resolve().parents[1]
 QUESTION = "What sound is this?"
 ANSWERS = ["dog bark", "rain", "a church bell, far away"]
 
@@ -89,7 +87,7 @@ def test_greedy_answers_are_the_likeliest_tokens_alone_and_in_a_batch(backbone: 
 
 def test_the_pocket_says_its_caption(pocket: Backbone) -> None:
     assert isinstance(pocket, Answering)
-    clip = audio.load(ROOT / "assets" / "examples" / "queries" / "rain 7.ogg", pocket.sample_rate_hz).samples
+    clip = synth.render("rain", np.random.default_rng(0), 4.0)
     assert pocket.answer([clip], QUESTION)[0].startswith("rain; ")
 
 
