@@ -18,7 +18,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -280,12 +280,46 @@ def family_accuracy(model: Any, batches: list[dict[str, Any]], device: str) -> f
     return right / total
 
 
+class Muon(torch.optim.Optimizer):
+    """Muon (Jordan et al., 2024): momentum, made orthogonal, at the length of AdamW's steps. Matrices of one shape go together.
+
+    torch.optim.Muon does the same one matrix at a time in bfloat16: 2 s a step on a CPU without bfloat16 units, this 0.05 s.
+    """
+
+    def __init__(self, matrices: Iterable[torch.nn.Parameter], lr: float, weight_decay: float, momentum: float = 0.95) -> None:
+        super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        for group in self.param_groups:
+            of_shape: dict[torch.Size, list[Tensor]] = {}
+            for parameter in group["params"]:
+                of_shape.setdefault(parameter.shape, []).append(parameter)
+            for shape, alike in of_shape.items():
+                gradient = torch.stack([parameter.grad for parameter in alike])
+                average = self.state[alike[0]].setdefault("average", torch.zeros_like(gradient))
+                average.lerp_(gradient, 1 - group["momentum"])
+                steps = orthogonal(gradient.lerp(average, group["momentum"])) * (0.2 * max(shape) ** 0.5)
+                for parameter, step in zip(alike, steps, strict=True):
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"]).sub_(step, alpha=group["lr"])
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """Matrices (n, a, b) with their singular values brought near 1, by five Newton-Schulz steps of Muon's quintic."""
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = F.normalize(matrices.mT if tall else matrices, dim=(-2, -1))
+    for _ in range(5):
+        gram = x @ x.mT
+        x = 3.4445 * x + (2.0315 * gram @ gram - 4.775 * gram) @ x
+    return x.mT if tall else x
+
+
 def build_optimisers(model: torch.nn.Module, vote: HeadVote, options: TrainOptions) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside the layers: by it the first 12,000 clips taught what AdamW took 18,000 for. AdamW for all else."""
     matrices = {name: p for name, p in model.named_parameters() if p.ndim == 2 and "layers." in name}
     others = [p for name, p in model.named_parameters() if name not in matrices] + list(vote.parameters())
     return [
-        torch.optim.Muon(matrices.values(), lr=options.learning_rate, weight_decay=options.weight_decay, adjust_lr_fn="match_rms_adamw"),
+        Muon(matrices.values(), options.learning_rate, options.weight_decay),
         torch.optim.AdamW(others, lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.98)),
     ]
 
