@@ -153,7 +153,7 @@ def held_out_ladder(
     progress: Progress | None = None,
     cancelled: Cancel | None = None,
 ) -> tuple[MethodResult, ...]:
-    """Every rung's held-out accuracy on the support clips alone, with Wilson intervals; labels one per clip.
+    """Every rung's held-out accuracy on the support clips alone, with intervals; labels one per clip.
 
     Raises Cancelled between rungs where `cancelled()` turned true.
     """
