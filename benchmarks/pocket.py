@@ -38,6 +38,8 @@ METHODS = ("calm_auto", "calm", "uniform", "concat", "probe")
 BATCH = 8
 STARTS = {
     "import torch, transformers": "import torch, transformers",
+    "the same and the model's class, which transformers imports when it is first named": "import torch, transformers; "
+    "from transformers import Qwen2AudioForConditionalGeneration",
     "load the pocket": "from calm_core.backbones import load_backbone; load_backbone('pocket', 'cpu')",
     "build the page and load the pocket": "from app import build_demo; build_demo(); "
     "from calm_core.backbones import load_backbone; load_backbone('pocket', 'cpu')",

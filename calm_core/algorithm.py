@@ -7,15 +7,16 @@ Pure functions on tensors, read from top to bottom in the order the data flows. 
     vectors (N, L, H, D) -> frame -> centroids (C, L, H, D) -> posteriors p (heads, Q, C)
                          -> reliability r, weights w (L, H, C) -> scores s (Q, C)
 
-Heads don't meet before the vote, so the work goes through a few heads at a time, with the heads as the first axis: what is made
-on the way stays in the processor's cache, and memory stays bounded however many clips and classes there are.
+Heads don't meet before the vote (but in a whitening, which is ours), so the work goes through a few heads at a time, with the heads
+as the first axis: what is made on the way stays in the processor's cache, and memory stays bounded however many clips and classes
+there are.
 All arithmetic is float32 whatever the vectors were stored in: bfloat16 cosines step by 0.004 near 1, which at tau = 0.03 is
 0.13 in logit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,13 +28,14 @@ from .options import FitOptions, Scheme
 
 CHUNK_ELEMENTS = 2**20  # of one (heads, rows, max(C, D)) temporary: 4 MiB in float32
 WHITENING_FOLDS = 5
+WHITENING_RANK = 256  # directions at most: a paper-sized whitener stays below 140 MB however many clips there are
 CHUNK_ROWS = 2**13  # queries scored together: bounds a chunk of a single head
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """What vectors are seen from before anything else: centre (L, H, D) is taken away, zeros in the paper. With a whitener
-    (L, H, D, D) vectors are first of unit length, and what is left is multiplied by it.
+    """What vectors are seen from before anything else: centre (L, H, D) is taken away, zeros in the paper. With a whitener U
+    (R, L, H, D) vectors are first of unit length, and what is left, x, becomes x - (x . U) U, over all heads together.
     """
 
     centre: Tensor
@@ -79,7 +81,8 @@ def fit(
         judges, labels = similarities(holdout[0], mu, frame), holdout[1]
     else:
         raise DataError("reliability 'holdout' needs held-out clips; give some, or use 'leave_one_out'.")
-    r, judged = mean_reliability(judges, labels, mu.shape[1:3], n_classes, options)
+    asked = options.tau, options.scheme
+    r, judged = reliabilities(judges, labels, mu.shape[1:3], n_classes, [asked])[asked]
     r = shrink(r, judged, options.shrinkage)
     return Fitted(frame, mu, r, head_weights(r, options), judged)
 
@@ -128,24 +131,33 @@ def unit(x: Tensor) -> Tensor:
 
 def support_frame(vectors: Tensor, labels: Tensor, n_classes: int, options: FitOptions) -> Frame:
     """What options say that vectors are seen from, learned from support vectors (N, L, H, D) and labels (N,)."""
-    _, L, H, D = vectors.shape
     if options.whiten is None:
         return Frame(vectors.mean(0, dtype=torch.float32) if options.centre else plain_frame(vectors).centre)
+    N, L, H, D = vectors.shape
     membership = one_hot(labels, n_classes)
     share = membership / membership.sum(0).clamp_min(1)
-    centre, whitener = torch.empty(L * H, D), torch.empty(L * H, D, D)
-    for heads, x in heads_first(vectors, n_classes, plain_frame(vectors)):
-        x = unit(x)
+
+    def within_classes() -> Iterator[tuple[slice, Tensor, Tensor]]:
+        for heads, x in _few_heads(vectors, n_classes):
+            x = unit(x)
+            yield heads, x, x - membership @ (share.T @ x)
+
+    # All heads together have more dimensions than there are clips: the covariance within classes has its eigenvectors from the clips'
+    # inner products. Eigenvalues are shrunk towards their mean; a direction that no clip differs in keeps the share of the mean alone.
+    centre, inner = torch.empty(L * H, D), torch.zeros(N, N)
+    for heads, x, within in within_classes():
         centre[heads] = x.mean(1)
-        within = x - membership @ (share.T @ x)
-        covariance = within.mT @ within
-        power = covariance.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None]
-        alike = torch.eye(D).expand_as(covariance)
-        # Without two clips in any class nothing is known of how they vary: all directions alike then.
-        shrunk = torch.where(power > 0, (1 - options.whiten) * covariance / power.clamp_min(1e-30) + options.whiten * alike, alike)
-        values, directions = torch.linalg.eigh(shrunk)
-        whitener[heads] = directions * values.clamp_min(1e-6).rsqrt().unsqueeze(-2) @ directions.mT
-    return Frame(centre.view(L, H, D), whitener.view(L, H, D, D))
+        inner += torch.einsum("hnd,hmd->nm", within, within)
+    values, clips = torch.linalg.eigh(inner)
+    mean = values.sum() / (N - (membership.sum(0) > 0).sum()).clamp_min(1)
+    told = (values > 1e-5 * values[-1].clamp_min(1e-30)) & (torch.arange(N) >= N - WHITENING_RANK)
+    values, clips = values[told], clips[:, told]
+    damping = 1 - (options.whiten / ((1 - options.whiten) * values / mean + options.whiten)).sqrt()
+    mix = (clips * (damping / values).sqrt()).T  # of the clips, (R, N)
+    whitener = torch.empty(len(mix), L * H, D)
+    for heads, _, within in within_classes():
+        whitener[:, heads] = (mix @ within).transpose(0, 1)
+    return Frame(centre.view(L, H, D), whitener.view(-1, L, H, D))
 
 
 def plain_frame(vectors: Tensor) -> Frame:
@@ -197,7 +209,7 @@ def leave_one_out_similarities(
         frame = Frame(vectors.mean(0, dtype=torch.float32)) if centre else plain_frame(vectors)
         yield from _left_out_similarities(vectors, labels, n_classes, groups, frame, centre)
         return
-    fold_of = _folds(labels, groups)
+    fold_of = deal(labels, groups, WHITENING_FOLDS)
     others = [fold_of != fold for fold in range(WHITENING_FOLDS)]
     frames = [support_frame(vectors[other], labels[other], n_classes, options) for other in others]
     by_fold = [_left_out_similarities(vectors, labels, n_classes, groups, frame, centre=False) for frame in frames]
@@ -208,11 +220,12 @@ def leave_one_out_similarities(
         yield heads, sims
 
 
-def _folds(labels: Tensor, groups: Tensor) -> Tensor:
-    """A fold (N,) for every row, whole groups together, dealt class by class; groups (N,) numbered from 0."""
+def deal(labels: Tensor, groups: Tensor, folds: int) -> Tensor:
+    """A fold (N,) for every row, whole groups together, dealt class by class; groups (N,) are numbers."""
+    groups = torch.unique(groups, return_inverse=True)[1]
     first = one_hot(groups, int(groups.max()) + 1).argmax(0)
     dealt = torch.empty(len(first), dtype=torch.long)
-    dealt[labels[first].argsort(stable=True)] = torch.arange(len(first)) % WHITENING_FOLDS
+    dealt[labels[first].argsort(stable=True)] = torch.arange(len(first)) % folds
     return dealt[groups]
 
 
@@ -278,21 +291,25 @@ def reliability_values(p: Tensor, labels: Tensor, scheme: Scheme) -> Tensor:
     return margin.clamp_min(0.0) if scheme == "margin_clamped" else margin
 
 
-def mean_reliability(
-    judges: Iterator[tuple[slice, Tensor]], labels: Tensor, shape: torch.Size, n_classes: int, options: FitOptions
-) -> tuple[Tensor, Tensor]:
-    """Reliability r (L, H, C), the class means of `reliability_values`, and how many clips judged each class (C,).
+def reliabilities(
+    judges: Iterator[tuple[slice, Tensor]], labels: Tensor, shape: torch.Size, n_classes: int, asked: Sequence[tuple[float, Scheme]]
+) -> dict[tuple[float, Scheme], tuple[Tensor, Tensor]]:
+    """For every (tau, scheme) the reliability r (L, H, C), the class means of `reliability_values`, and how many clips judged each
+    class (C,), in one pass over the judges' similarities.
 
     A clip whose own class is empty without it can't judge; a class that nobody judged has reliability 0 on every head.
     """
-    r, judged = torch.empty(shape.numel(), n_classes), torch.zeros(n_classes)
+    asked = list(dict.fromkeys(asked))
+    r, judged = {key: torch.empty(shape.numel(), n_classes) for key in asked}, torch.zeros(n_classes)
     membership = one_hot(labels, n_classes)
     for heads, sims in judges:
         able = ~torch.isneginf(sims[0, torch.arange(len(labels)), labels])
-        values = reliability_values(posteriors(sims, options.tau), labels, options.scheme).where(able, 0)
         judged = able.float() @ membership
-        r[heads] = values @ membership / judged.clamp_min(1)
-    return r.view(*shape, n_classes), judged.long()
+        for tau in dict.fromkeys(tau for tau, _ in asked):
+            p = posteriors(sims, tau)
+            for scheme in (scheme for of, scheme in asked if of == tau):
+                r[tau, scheme][heads] = reliability_values(p, labels, scheme).where(able, 0) @ membership / judged.clamp_min(1)
+    return {key: (values.view(*shape, n_classes), judged.long()) for key, values in r.items()}
 
 
 def shrink(r: Tensor, count: Tensor, alpha: float) -> Tensor:
@@ -333,16 +350,27 @@ def head_weights(r: Tensor, options: FitOptions) -> Tensor:
 
 def heads_first(vectors: Tensor, n_classes: int, frame: Frame) -> Iterator[tuple[slice, Tensor]]:
     """Yields (heads, x (heads, N, D) float32): a few of the L * H heads of vectors (N, L, H, D), seen from the frame, at a time."""
-    flat, origin = vectors.flatten(1, 2), frame.centre.flatten(0, 1)
+    origin = frame.centre.flatten(0, 1).unsqueeze(1)
+    if frame.whitener is None:
+        for heads, x in _few_heads(vectors, n_classes):
+            yield heads, x - origin[heads]
+        return
+    directions = frame.whitener.flatten(1, 2).transpose(0, 1)  # (L * H, R, D)
+    along = torch.zeros(len(vectors), directions.shape[1])
+    for heads, x in _few_heads(vectors, n_classes):
+        along += torch.einsum("hnd,hrd->nr", unit(x) - origin[heads], directions[heads])
+    for heads, x in _few_heads(vectors, n_classes):
+        yield heads, unit(x) - origin[heads] - along @ directions[heads]
+
+
+def _few_heads(vectors: Tensor, n_classes: int) -> Iterator[tuple[slice, Tensor]]:
+    """`heads_first` of the vectors as they are."""
+    flat = vectors.flatten(1, 2)
     N, count, D = flat.shape
     step = max(1, CHUNK_ELEMENTS // max(1, N * max(D, n_classes)))
     for start in range(0, count, step):
         heads = slice(start, min(start + step, count))
-        x = flat[:, heads].transpose(0, 1).contiguous().float()
-        if frame.whitener is None:
-            yield heads, x - origin[heads, None]
-        else:
-            yield heads, (unit(x) - origin[heads, None]) @ frame.whitener.flatten(0, 1)[heads]
+        yield heads, flat[:, heads].transpose(0, 1).contiguous().float()
 
 
 def one_hot(labels: Tensor, n_classes: int) -> Tensor:

@@ -62,7 +62,7 @@ def calm(support: Support) -> Scorer:
 
 
 def calm_auto(support: Support) -> Scorer:
-    """CALM with all options but shrinkage chosen by leave-one-out likelihood on the support clips (`selection.choose`)."""
+    """CALM with all options but shrinkage chosen by the likelihood of left-out support clips (`selection.choose`)."""
     return fitted_vote(support, tuned(support))
 
 

@@ -27,7 +27,7 @@ from .options import FitOptions
 from .vectors import HeadVectors, Origin
 
 FORMAT = "calm-classifier"
-FORMAT_VERSION = 2  # 2: chance
+FORMAT_VERSION = 3  # 2: chance; 3: a whitening over all heads together
 NOT_FINITE = "the head vectors hold NaN or infinite values; extract them again, in float32 if they were in float16."
 
 Array = NDArray[np.float32]

@@ -310,9 +310,9 @@ class Workbench:
     def with_heads(self, on: Mask | None = None, options: FitOptions | None = None) -> CalmClassifier:
         """The model if only the heads `on` (L, H) voted, None for all, with other options (tau, top_k and so on), None for its own.
 
-        It votes, and was tested on its support clips, exactly as one refitted on the vectors of these heads alone. Its `chance` is
-        unknown where tau or scheme is another one. Raises DataError where no head is on, or where the options ask for other
-        centring, whitening or judges, which need another fit.
+        It votes, and was tested on its support clips, exactly as one refitted on the vectors of these heads alone; only a whitening,
+        which is one of all heads together, still hears the others. Its `chance` is unknown where tau or scheme is another one.
+        Raises DataError where no head is on, or where the options ask for other centring, whitening or judges, which need another fit.
         """
         mine = self.model.options
         options = replace(options or mine, auto=False)
@@ -413,7 +413,8 @@ class Workbench:
     def _judge(self, refit: _Refit, options: FitOptions) -> tuple[Tensor, Tensor]:
         sims = refit.judges if refit.judges is not None else self._judges(refit.rows, refit.labels, len(refit.present))
         shape = torch.Size((len(sims), 1))
-        r, judged = algorithm.mean_reliability(_in_chunks(sims), refit.labels, shape, len(refit.present), options)
+        asked = options.tau, options.scheme
+        r, judged = algorithm.reliabilities(_in_chunks(sims), refit.labels, shape, len(refit.present), [asked])[asked]
         return r[:, 0], judged
 
     def _listen(self, rows: Tensor, asked: Tensor, keep: bool) -> _Refit:

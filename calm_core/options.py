@@ -60,9 +60,9 @@ class FitOptions:
     pooling: how heads' posteriors become a score: "linear" (paper) sums w p, "log" sums w log p (a product of experts).
     centre: subtract the mean of all support vectors from every vector first, head by head.
     whiten: None (paper), or 0 < whiten <= 1: first bring vectors to unit length, centre them, and divide out how they vary within the
-    classes (pooled covariance of each head, shrunk by this share towards the same in all directions; 1 divides nothing out).
+    classes (pooled covariance of all heads together, shrunk by this share towards the same in all directions; 1 divides nothing out).
     trust: 1 (paper) votes with the learned weights, 0 with equal ones, between with their mixture.
-    auto: choose all but shrinkage and source of reliability by leave-one-out likelihood on the support clips (`selection.choose`);
+    auto: choose all but shrinkage and source of reliability by the likelihood of left-out support clips (`selection.choose`);
     a fitted model's options hold what was chosen.
     """
 
@@ -89,7 +89,7 @@ class FitOptions:
         if self.top_k is not None and self.top_k < 1:
             raise OptionError(f"top_k is {self.top_k}; it must be at least 1, or None to keep every head.")
         if self.whiten is not None and not 0 < self.whiten <= 1:
-            raise OptionError(f"whiten is {self.whiten}; it must be above 0 and at most 1, for example 0.1, or None to leave it out.")
+            raise OptionError(f"whiten is {self.whiten}; it must be above 0 and at most 1, for example 0.2, or None to leave it out.")
         if not 0 <= self.trust <= 1:
             raise OptionError(f"trust is {self.trust}; it must be between 0 (equal weights) and 1 (learned weights).")
         _require_choice("pooling", self.pooling, get_args(Pooling))

@@ -228,7 +228,7 @@ def _build_settings() -> tuple[gr.components.Component, ...]:
                 default.centre, label="Take away what all clips share *", info="Subtracts the mean of your clips' vectors."
             )
             whiten = gr.Number(
-                0, label="Divide out how clips of a class differ *", info="0: don't; 0.1 helps from five clips a class on.", step=0.1
+                0, label="Divide out how clips of a class differ *", info="0: don't; 0.2 helps from five clips a class on.", step=0.1
             )
         with gr.Row():
             scheme = gr.Dropdown(_SCHEMES, value=default.scheme, label="What makes a head reliable on a clip (r)", filterable=False)

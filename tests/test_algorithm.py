@@ -168,22 +168,19 @@ def test_invariances(seed: int, scale: float, scheme: Scheme) -> None:
 
 
 def test_whitening_divides_out_what_varies_within_classes() -> None:
-    """A direction that is loud and says nothing hides the classes; whitened, it doesn't. The formula in NumPy, head by head."""
+    """A direction that is loud and says nothing hides the classes; whitened, it doesn't. The formula in NumPy, all heads in one matrix."""
     x, y = random_case(n=30)
     x[..., 0] += 20 * torch.randn(x.shape[:-1], generator=torch.Generator().manual_seed(5))
     options = FitOptions(whiten=0.2)
     frame = algorithm.support_frame(x, y, 3, options)
-    assert frame.whitener is not None
-    for layer, head in ((0, 0), (1, 2)):
-        v = x[:, layer, head].double().numpy()
-        v = v / np.linalg.norm(v, axis=1, keepdims=True)
-        within = np.concatenate([v[y == c] - v[y == c].mean(0) for c in range(3)])
-        covariance = within.T @ within
-        shrunk = 0.8 * covariance / (np.trace(covariance) / v.shape[1]) + 0.2 * np.eye(v.shape[1])
-        values, directions = np.linalg.eigh(shrunk)
-        np.testing.assert_allclose(frame.whitener[layer, head], directions / np.sqrt(values) @ directions.T, atol=1e-4)
-        np.testing.assert_allclose(frame.centre[layer, head], v.mean(0), atol=1e-6)
+    v = x.double().numpy()
+    v = (v / np.linalg.norm(v, axis=-1, keepdims=True)).reshape(len(v), -1)
+    within = np.concatenate([v[y == c] - v[y == c].mean(0) for c in range(3)])
+    values, directions = np.linalg.eigh(within.T @ within)
+    root = np.sqrt(0.2 / (0.8 * values.clip(0) / (values.sum() / (30 - 3)) + 0.2))
+    expected = (v - v.mean(0)) @ (directions * root @ directions.T)
     seen = torch.cat([rows for _, rows in algorithm.heads_first(x, 3, frame)])
+    np.testing.assert_allclose(seen.transpose(0, 1).flatten(1), expected, atol=1e-4)
     assert float(seen[..., 0].std()) < 2 * float(seen[..., 1:].std())
     fitted = algorithm.fit(x, y, 3, options)
     parts = algorithm.contributions(x[:4], fitted, options)
@@ -194,7 +191,9 @@ def test_one_clip_a_class_whitens_nothing() -> None:
     x, _ = random_case(n=3)
     frame = algorithm.support_frame(x, torch.arange(3), 3, FitOptions(whiten=0.1))
     assert frame.whitener is not None
-    np.testing.assert_allclose(frame.whitener, torch.eye(x.shape[-1]).expand_as(frame.whitener), atol=1e-6)
+    assert frame.whitener.shape == (0, *x.shape[1:])
+    (_, seen), *_ = algorithm.heads_first(x, 3, frame)
+    np.testing.assert_allclose(seen.transpose(0, 1), (algorithm.unit(x) - algorithm.unit(x).mean(0)).flatten(1, 2), atol=1e-6)
 
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,8 +48,9 @@ def test_heads_off_and_other_options_are_exactly_a_refit(options: FitOptions) ->
     heads, model, bench = odd_case(options)
     on = np.random.default_rng(1).random((3, 4)) < 0.5
     only = HeadVectors(heads.values[:, on][:, None], CLIP_OF_ROW)
+    alone = [] if options.whiten else [(bench.with_heads(on), only, CalmClassifier.fit(only, LABELS, options=options, null=False))]
     for found, asked, refit in (
-        (bench.with_heads(on), only, CalmClassifier.fit(only, LABELS, options=options, null=False)),
+        *alone,
         (bench.with_heads(), heads, model),
         (bench.with_heads(None, other := replace(options, tau=0.2, top_k=3)), heads, CalmClassifier.fit(heads, LABELS, options=other)),
     ):

@@ -290,7 +290,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: None = None) -> None:  # noqa: ARG002 (the base class has it)
         for group in self.param_groups:
             of_shape: dict[torch.Size, list[Tensor]] = {}
             for parameter in group["params"]:
