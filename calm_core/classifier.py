@@ -122,6 +122,10 @@ class CalmClassifier:
         """
         options = options or FitOptions()
         rows = as_head_vectors(vectors, groups)
+        if not rows.holds(rows.shape[1]):
+            raise DataError(
+                f"these head vectors hold only the first {rows.layers} layers; extract them whole (layers=None) to learn from them."
+            )
         row_labels = _labels_per_row(rows, labels, groups)
         names = tuple(class_names) if class_names is not None else tuple(sorted(set(row_labels)))
         truth = _class_indices(row_labels, names)
@@ -165,6 +169,11 @@ class CalmClassifier:
             temperature=confidence.fit_temperature(held_out, options.pooling),
             origin=rows.origin,
         )
+
+    @property
+    def layers(self) -> int:
+        """How many layers, from the first, hold all heads that have a vote: a clip to predict needs no deeper forward pass."""
+        return int(self.weights.any(-1).any(-1).nonzero().max()) + 1
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -327,6 +336,11 @@ class CalmClassifier:
             raise DataError(
                 f"the vectors have (layers, heads, head_dim) {rows.shape[1:]}, the classifier {tuple(self.centroids.shape[1:])}; "
                 "extract them with the backbone that the classifier was fitted with."
+            )
+        if not rows.holds(self.layers):
+            raise DataError(
+                f"these head vectors hold only the first {rows.layers} layers, the classifier asks heads up to layer {self.layers}; "
+                "extract them with at least as many."
             )
         return rows
 

@@ -85,7 +85,7 @@ def extract(
     """Head vectors of audio files, windows in the order of the clips; a clip longer than the backbone's window has several.
 
     layers: read only the first so many and leave the model there; the vectors behind them are zero. For predicting with a fitted
-    classifier whose weights are zero behind them, never for fitting.
+    classifier that needs no more (`CalmClassifier.layers`), never for fitting.
     Raises DataError for an empty list, AudioError naming the first clip that can't be used, BackboneError where not even one
     window fits the device, Cancelled where `cancelled()` turned true. All that was finished is in the store by then.
     """
@@ -145,7 +145,7 @@ def extract(
         clip_of_row += [window.clip for window in windows]
     values = np.zeros((len(rows), *astuple(backbone.shape)), np.float32)
     values[:, :read] = rows
-    return HeadVectors(values, np.array(clip_of_row, dtype=np.int64), origin)
+    return HeadVectors(values, np.array(clip_of_row, dtype=np.int64), origin, read)
 
 
 def _stored(store: VectorStore, window: _Window) -> Array | None:

@@ -248,12 +248,13 @@ class Studio:
         backbone: Backbone,
         options: ExtractOptions,
         *,
+        layers: int | None = None,
         progress: Progress | None = None,
         cancelled: Cancel | None = None,
     ) -> HeadVectors:
-        """Head vectors of clips, from the store where they are known."""
+        """Head vectors of clips, from the store where they are known; layers: see `extraction.extract`."""
         sources = [ClipSource(clip.path, clip.name, f"class {clip.label}" if clip.label else clip.name) for clip in clips]
-        return extract(sources, backbone, options, store=self.store, progress=progress, cancelled=cancelled)
+        return extract(sources, backbone, options, store=self.store, progress=progress, cancelled=cancelled, layers=layers)
 
     def learn(
         self,
@@ -303,6 +304,7 @@ class Studio:
     ) -> tuple[ClipPrediction, ...]:
         """One row per clip, in order. A clip that can't be used is a row with its reason; the others are predicted.
 
+        The backbone is left behind the last layer in which a head has a vote, so a sparse model answers sooner.
         prompt: None asks the one the model was fitted with. Raises BundleError where the model belongs to another backbone or
         prompt.
         """
@@ -318,7 +320,8 @@ class Studio:
         rows = [ClipPrediction(clip.name, clip.path, errors.get(i, "")) for i, clip in enumerate(clips)]
         if not good:
             return tuple(rows)
-        heads = self.vectors([clips[i] for i in good], backbone, options, progress=progress, cancelled=cancelled)
+        asked = [clips[i] for i in good]
+        heads = self.vectors(asked, backbone, options, layers=model.layers, progress=progress, cancelled=cancelled)
         found = model.predict(heads)
         labels, sure, sets = found.labels, found.confidence, found.sets()
         votes = np.exp(found.scores) if model.options.pooling == "log" else found.scores

@@ -6,7 +6,7 @@ about once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -108,8 +108,9 @@ def timeline(
         if progress:
             progress(start, len(pieces), f"window at {begins[start]:.0f} s")
         batch = pieces[start : start + BATCH]
-        vectors = backbone.extract(batch, model.origin.prompt)
-        found = model.predict(HeadVectors(vectors, np.arange(len(batch)), origin))
+        vectors = np.zeros((len(batch), *astuple(backbone.shape)), np.float32)
+        vectors[:, : model.layers] = backbone.extract(batch, model.origin.prompt, model.layers)
+        found = model.predict(HeadVectors(vectors, np.arange(len(batch)), origin, model.layers))
         assert found.probabilities is not None  # for it is calibrated
         probabilities.append(found.probabilities)
         sets = found.sets(COVERAGE)

@@ -11,10 +11,11 @@ import pytest
 
 from calm_core import dataset
 from calm_core.backbones.fake import FakeBackbone
+from calm_core.classifier import CalmClassifier
 from calm_core.confidence import HeldOut
 from calm_core.dataset import Clip, Dataset
 from calm_core.errors import BundleError, Cancelled, DataError
-from calm_core.options import FitOptions
+from calm_core.options import ExtractOptions, FitOptions
 from calm_core.studio import Learned, Studio, Workspace, spectrogram
 
 from .conftest import RATE_HZ, TONES_HZ, tone
@@ -55,6 +56,48 @@ def test_tuned_on_the_clips_the_scores_stay_votes(studio: Studio, workspace: Wor
         assert 0 <= p.scores.min() <= p.scores.max() <= 1
         assert learned.model.class_names[int(p.scores.argmax())] == p.label
         np.testing.assert_allclose(np.exp(p.contributions.sum((0, 1))), p.scores, rtol=1e-4)
+
+
+class Shallow(FakeBackbone):
+    """Only its first two layers hear anything. Notes how many layers it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._projection[2:] = 0
+        self.asked: list[int | None] = []
+
+    def extract(self, waveforms, prompt, layers=None):  # type: ignore[no-untyped-def]
+        self.asked.append(layers)
+        return super().extract(waveforms, prompt, layers)
+
+
+def test_a_sparse_model_leaves_the_backbone_behind_its_deepest_head(
+    studio: Studio, workspace: Workspace, tmp_path: Path, write_wav: Write
+) -> None:
+    """With the answers, the reasons and the sets of the whole pass; and the part that was read never passes for the whole."""
+    backbone = Shallow()
+    learned = studio.learn(workspace, backbone, options=FitOptions(top_k=3), ladder=False)
+    assert learned.model.layers == 2
+    queries = [Clip(write_wav(tmp_path / f"{hz}.wav", tone(hz, seed=hz)), f"{hz}.wav", None) for hz in (210, 950, 3100)]
+    part = studio.predict(learned.model, queries, backbone)
+    assert backbone.asked[-1] == 2
+    whole = studio.vectors(queries, backbone, ExtractOptions())
+    assert backbone.asked[-1] is None  # what was read of the clips before wasn't taken for the whole
+    found = learned.model.predict(whole)
+    assert [p.label for p in part] == found.labels == ["low", "mid", "high"]
+    assert [p.prediction_set for p in part] == found.sets()
+    np.testing.assert_array_equal([p.scores for p in part], found.scores)
+    np.testing.assert_array_equal([p.probabilities for p in part], found.probabilities)
+    np.testing.assert_array_equal([p.contributions for p in part], learned.model.explain(whole))
+
+    heads = part[0].heads
+    assert heads is not None
+    everything = studio.learn(workspace, backbone, options=FitOptions(scheme="brier"), ladder=False).model
+    assert everything.layers == 4
+    with pytest.raises(DataError, match="only the first 2 layers, the classifier asks heads up to layer 4"):
+        everything.predict(heads)
+    with pytest.raises(DataError, match="only the first 2 layers; extract them whole"):
+        CalmClassifier.fit(studio.vectors(queries, backbone, ExtractOptions(), layers=2), ["a", "b", "c"])
 
 
 def test_learning_again_makes_no_forward_pass(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:
