@@ -118,6 +118,11 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--shots", type=int, nargs="+", default=[5], help="support clips per class (default 5); several numbers allowed")
     evaluate.add_argument("--episodes", type=int, default=20, help="random draws of support clips (default %(default)s)")
     evaluate.add_argument("--seed", type=int, default=0, help="of the random draws (default %(default)s)")
+    evaluate.add_argument(
+        "--multiple-choice",
+        action="store_true",
+        help="ask each clip with four options, one its class, as the paper does: it leaks the answer, so only to repeat its figures",
+    )
     evaluate.add_argument("--folds", action="store_true", help="support and test from different folds of metadata.csv")
     evaluate.set_defaults(run=_evaluate)
 
@@ -173,7 +178,7 @@ def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
             workspace,
             studio.backbone(arguments.backbone or DEFAULT_BACKBONE, arguments.device),
             options=options,
-            extract_options=_extract_options(arguments, list(workspace.class_counts)),
+            extract_options=_extract_options(arguments, sorted(set(workspace.labels))),
             ladder=arguments.report is not None,
             progress=_progress,
         )
@@ -276,6 +281,8 @@ def _timeline(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 def _evaluate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     options, studio = _fit_options(arguments), Studio()
+    if arguments.multiple_choice and (arguments.list_classes or arguments.prompt is not None):
+        raise OptionError("--multiple-choice makes its own prompts; leave out --prompt and --list-classes.")
     with TemporaryDirectory(prefix="calm-") as unpacked:
         data = dataset.read(arguments.data, Path(unpacked))
         found, left_out = studio.evaluate(
@@ -285,6 +292,7 @@ def _evaluate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
             episodes=arguments.episodes,
             seed=arguments.seed,
             by_folds=arguments.folds,
+            multiple_choice=arguments.multiple_choice,
             options=options,
             extract_options=_extract_options(arguments, data.class_names),
             progress=_progress,

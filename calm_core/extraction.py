@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from . import audio
 from .backbones import Backbone, check_layers
 from .errors import BackboneError, Cancelled, DataError
-from .options import ExtractOptions
+from .options import EACH_ITS_OWN, ExtractOptions
 from .vectors import HeadVectors, Origin, VectorStore, vector_key
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,8 @@ def extract(
         raise DataError("there are no clips to extract; give at least one audio file.")
     options, store = options or ExtractOptions(), store or VectorStore()
     sources = [c if isinstance(c, ClipSource) else ClipSource(Path(c), Path(c).name) for c in clips]
-    origin = origin_of(backbone, options.prompt)
+    prompts = {source.prompt or options.prompt for source in sources}
+    origin = origin_of(backbone, prompts.pop() if len(prompts) == 1 else EACH_ITS_OWN)
     on_cpu = backbone.device == "cpu"
     budget = options.token_budget or (CPU_TOKEN_BUDGET if on_cpu else TOKEN_BUDGET)
     batch_size = options.batch_size or (CPU_BATCH if on_cpu else BATCH)

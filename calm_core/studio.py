@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from pathlib import Path
 
 import librosa
@@ -23,11 +24,11 @@ from .backbones import DEFAULT_BACKBONE, Answering, Attending, Backbone, load_ba
 from .classifier import CalmClassifier
 from .confidence import Proportion
 from .dataset import Clip, ClipCheck, Dataset, advice, preflight
-from .errors import BackboneError, BundleError, Cancelled, DataError
+from .errors import BackboneError, Cancelled, DataError
 from .evaluation import Evaluation, LadderFeatures, MethodResult
 from .extraction import Cancel, ClipSource, Progress, extract, origin_of
 from .inspection import Workbench
-from .options import ExtractOptions, FitOptions
+from .options import MULTIPLE_CHOICE_MARK, ExtractOptions, FitOptions, multiple_choice_prompt
 from .vectors import HeadVectors, VectorStore
 
 log = logging.getLogger(__name__)
@@ -248,12 +249,19 @@ class Studio:
         backbone: Backbone,
         options: ExtractOptions,
         *,
+        prompts: Sequence[str] | None = None,
         layers: int | None = None,
         progress: Progress | None = None,
         cancelled: Cancel | None = None,
     ) -> HeadVectors:
-        """Head vectors of clips, from the store where they are known; layers: see `extraction.extract`."""
-        sources = [ClipSource(clip.path, clip.name, f"class {clip.label}" if clip.label else clip.name) for clip in clips]
+        """Head vectors of clips, from the store where they are known.
+
+        prompts: one for each clip, None asks all the options'; layers: see `extraction.extract`.
+        """
+        sources = [
+            ClipSource(clip.path, clip.name, f"class {clip.label}" if clip.label else clip.name, prompt)
+            for clip, prompt in zip(clips, prompts or repeat(None, len(clips)), strict=True)
+        ]
         return extract(sources, backbone, options, store=self.store, progress=progress, cancelled=cancelled, layers=layers)
 
     def learn(
@@ -277,7 +285,8 @@ class Studio:
             )
         start = time.monotonic()
         clips = tuple(check.clip for check in workspace.usable)
-        heads = self.vectors(clips, backbone, extract_options or ExtractOptions(), progress=progress, cancelled=cancelled)
+        extracting = extract_options or ExtractOptions()
+        heads = self.vectors(clips, backbone, extracting, progress=progress, cancelled=cancelled)
 
         def watch(done: int, total: int, what: str) -> None:
             if cancelled and cancelled():
@@ -288,7 +297,7 @@ class Studio:
         model = CalmClassifier.fit(heads, workspace.labels, options=options, progress=watch)
         rungs: tuple[MethodResult, ...] = ()
         if ladder:
-            features = self._ladder_features(clips, heads, backbone, extract_options, cancelled)
+            features = self._ladder_features(clips, heads, backbone, extracting, cancelled)
             rungs = evaluation.held_out_ladder(features, workspace.labels, options, progress=progress, cancelled=cancelled)
         return Learned(model, rungs, clips, time.monotonic() - start, Workbench(model, heads, workspace.labels))
 
@@ -308,11 +317,8 @@ class Studio:
         prompt: None asks the one the model was fitted with. Raises BundleError where the model belongs to another backbone or
         prompt.
         """
-        if model.origin is None:
-            raise BundleError(
-                "this classifier was fitted on vectors of unknown origin, so it can't be asked about audio; learn it from clips."
-            )
-        options = ExtractOptions(prompt=model.origin.prompt if prompt is None else prompt)
+        own = model.prompt
+        options = ExtractOptions(prompt=own if prompt is None else prompt)
         model.require_origin(origin_of(backbone, options.prompt))
         checks = preflight(clips)
         errors = {i: check.reason for i, check in enumerate(checks) if check.content_id is None}
@@ -345,14 +351,14 @@ class Studio:
         Raises BackboneError where the backbone can't say, DataError for a clip without an answer, BundleError for another backbone
         than the one it was predicted with.
         """
-        if row.model is None or row.model.origin is None or row.error:
+        if row.model is None or row.error:
             raise DataError(f"clip {row.name!r} was not predicted, so there is nothing to show. {row.error}")
         if not isinstance(backbone, Attending):
             raise BackboneError(f"the backbone {backbone.id!r} can't say where it looks; choose another one and predict again.")
-        row.model.require_origin(origin_of(backbone, row.model.origin.prompt))
+        row.model.require_origin(origin_of(backbone, row.model.prompt))
         samples = audio.load(row.path, backbone.sample_rate_hz, name=row.name).samples
         windows = audio.windows(samples, backbone.sample_rate_hz, backbone.window_s)
-        seen = [backbone.attention([window], row.model.origin.prompt)[0] for window in windows]
+        seen = [backbone.attention([window], row.model.prompt)[0] for window in windows]
         weights = row.model.weights[:, :, row.model.class_names.index(row.label)].numpy()
         starts = np.cumsum([0.0, *(len(window) / backbone.sample_rate_hz for window in windows)])
         step_s = backbone.audio_token_s
@@ -368,6 +374,7 @@ class Studio:
         episodes: int,
         seed: int = 0,
         by_folds: bool = False,
+        multiple_choice: bool = False,
         options: FitOptions | None = None,
         extract_options: ExtractOptions | None = None,
         progress: Progress | None = None,
@@ -375,19 +382,24 @@ class Studio:
     ) -> tuple[Evaluation, tuple[ClipCheck, ...]]:
         """Episodes over a labelled data set (`evaluation.evaluate_episodes`), and the clips that were left out as unusable.
 
-        Raises DataError where by_folds is asked for and a clip has no fold.
+        multiple_choice: ask about every clip with four options of which one is its class; the protocol says so, and the rung of answers
+        in words, which would have four classes to choose from where the others have all, is left out.
+        Raises DataError where by_folds is asked for and a clip has no fold, OptionError for multiple choice among fewer than four classes.
         """
         checks = preflight(dataset.clips)
-        clips = [check.clip for check in checks if check.usable]
+        usable = [check for check in checks if check.usable]
+        clips = [check.clip for check in usable]
         if not clips:
             raise DataError(f"none of the {len(checks)} clips can be used; the first: {checks[0].reason}")
         folds = [clip.fold for clip in clips if clip.fold is not None] if by_folds else None
         if folds is not None and len(folds) < len(clips):
             missing = next(clip.name for clip in clips if clip.fold is None)
             raise DataError(f"clip {missing!r} has no fold; add a column 'fold' to metadata.csv, or leave --folds out.")
-        heads = self.vectors(clips, backbone, extract_options or ExtractOptions(), progress=progress, cancelled=cancelled)
+        prompts = _multiple_choice(usable) if multiple_choice else None
+        extracting = extract_options or ExtractOptions()
+        heads = self.vectors(clips, backbone, extracting, prompts=prompts, progress=progress, cancelled=cancelled)
         found = evaluation.evaluate_episodes(
-            self._ladder_features(clips, heads, backbone, extract_options, cancelled),
+            self._ladder_features(clips, heads, backbone, None if multiple_choice else extracting, cancelled),
             [str(clip.label) for clip in clips],
             shots=shots,
             episodes=episodes,
@@ -397,13 +409,14 @@ class Studio:
             progress=progress,
             cancelled=cancelled,
         )
+        if multiple_choice:
+            found = replace(found, protocol=f"{found.protocol}; {MULTIPLE_CHOICE_MARK}")
         return found, tuple(check for check in checks if not check.usable)
 
     def _ladder_features(
-        self, clips: Sequence[Clip], heads: HeadVectors, backbone: Backbone, options: ExtractOptions | None, cancelled: Cancel | None
+        self, clips: Sequence[Clip], heads: HeadVectors, backbone: Backbone, asking: ExtractOptions | None, cancelled: Cancel | None
     ) -> LadderFeatures:
-        """What the other rungs read of the same windows that the head vectors belong to."""
-        options = options or ExtractOptions()
+        """What the other rungs read of the same windows that the head vectors belong to; asking None: no answers in words."""
         names = sorted({str(clip.label) for clip in clips})
         mfcc, answers = [], []
         for clip in clips:
@@ -412,10 +425,16 @@ class Studio:
             samples = audio.load(clip.path, backbone.sample_rate_hz, name=clip.name).samples
             windows = audio.windows(samples, backbone.sample_rate_hz, backbone.window_s)
             mfcc += [baselines.mfcc_statistics(window, backbone.sample_rate_hz) for window in windows]
-            if isinstance(backbone, Answering):
+            if asking is not None and isinstance(backbone, Answering):
                 asked = [name.replace("_", " ") for name in names]  # folder names, as a model would say them
-                answers.append(backbone.answer_likelihoods(windows, options.prompt, asked)[:, None, None])
+                answers.append(backbone.answer_likelihoods(windows, asking.prompt, asked)[:, None, None])
         return LadderFeatures(heads, np.stack(mfcc), np.concatenate(answers) if answers else None)
+
+
+def _multiple_choice(checks: Sequence[ClipCheck]) -> list[str]:
+    """The multiple-choice prompt of each usable clip; the same sound among the same classes always gets the same one."""
+    names = sorted({str(check.clip.label) for check in checks})
+    return [multiple_choice_prompt(str(check.clip.label), names, int(str(check.content_id)[:8], 16)) for check in checks]
 
 
 def _wide(found: Proportion) -> str:

@@ -79,6 +79,10 @@ def test_fit_with_the_classes_listed(capsys: pytest.CaptureFixture, class_folder
     assert run(capsys, "predict", model, class_folders / "low")[0] == 0
     code, _, err = run(capsys, "fit", class_folders, "-o", model, "--backbone", "fake", "--list-classes", "--prompt", "What?")
     assert (code, "leave out --prompt" in err) == (1, True)
+    code, _, err = run(capsys, "predict", model, class_folders / "low", "--prompt", "What?")
+    assert (code, "prompt: 'What sound is this? Answer with one of these: high, low, mid.' / 'What?'" in err) == (1, True)
+    code, _, err = run(capsys, "evaluate", class_folders, "--backbone", "fake", "--list-classes", "--multiple-choice")
+    assert (code, "leave out --prompt and --list-classes" in err) == (1, True)
 
 
 def test_fit_names_the_label_that_the_others_contradict(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from calm_core import ExtractOptions, VectorStore, extract, extraction
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.errors import AudioError, BackboneError, Cancelled, DataError, OptionError
 from calm_core.extraction import ClipSource, origin_of
-from calm_core.options import listed_prompt, multiple_choice_prompt
+from calm_core.options import EACH_ITS_OWN, listed_prompt, multiple_choice_prompt
 
 from .conftest import tone
 
@@ -69,8 +69,10 @@ def test_a_clips_own_prompt_is_asked_and_keyed(paths: list[Path], fake_backbone:
     assert fake_backbone.windows_seen == 20
     np.testing.assert_array_equal(mixed[::2], whole[::2])
     np.testing.assert_array_equal(mixed[1::2], other[1::2])
-    fresh = extract(sources, FakeBackbone(), store=VectorStore(paths[0].parent / "fresh")).values
-    np.testing.assert_allclose(fresh, mixed, rtol=1e-5)
+    fresh = extract(sources, FakeBackbone(), store=VectorStore(paths[0].parent / "fresh"))
+    np.testing.assert_allclose(fresh.values, mixed, rtol=1e-5)
+    assert fresh.origin == origin_of(fake_backbone, EACH_ITS_OWN)
+    assert extract(sources[1::2], fake_backbone).origin == origin_of(fake_backbone, "Is it a bird?")
 
 
 def test_prompts() -> None:

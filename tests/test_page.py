@@ -336,6 +336,19 @@ def test_looking_at_the_page_leaves_no_files(page: Page, visitors: Path) -> None
     assert set(root.iterdir()) <= before
 
 
+def test_the_classes_can_be_listed_in_the_question(page: Page, served: tuple[str, WatchedStudio], archive: Path) -> None:
+    _, studio = served
+    add_zip(page, archive)
+    tab(page, "Learn")
+    page.locator("#learn-settings button").first.click()
+    page.locator("#learn-listed input").check()
+    expect(page.get_by_label("Question asked about every clip")).to_be_disabled()
+    before = len(studio.learned)
+    learn(page)
+    assert len(studio.learned) == before + 1
+    assert studio.learned[-1].model.prompt == "What sound is this? Answer with one of these: hum, tone, whistle."
+
+
 def test_cancel_says_what_is_kept(page: Page, served: tuple[str, WatchedStudio], archive: Path) -> None:
     _, studio = served
     add_zip(page, archive)

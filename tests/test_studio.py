@@ -14,8 +14,9 @@ from calm_core.backbones.fake import FakeBackbone
 from calm_core.classifier import CalmClassifier
 from calm_core.confidence import HeldOut
 from calm_core.dataset import Clip, Dataset
-from calm_core.errors import BundleError, Cancelled, DataError
-from calm_core.options import ExtractOptions, FitOptions
+from calm_core.errors import BundleError, Cancelled, DataError, OptionError
+from calm_core.extraction import origin_of
+from calm_core.options import EACH_ITS_OWN, ExtractOptions, FitOptions
 from calm_core.studio import Learned, Studio, Workspace, spectrogram
 
 from .conftest import RATE_HZ, TONES_HZ, tone
@@ -148,6 +149,40 @@ def test_a_model_of_another_backbone_or_prompt_is_refused(studio: Studio, worksp
         studio.predict(learned.model, clips, FakeBackbone(seed=1))
     with pytest.raises(BundleError, match="prompt"):
         studio.predict(learned.model, clips, fake_backbone, prompt="Which bird?")
+
+
+def test_multiple_choice_is_marked_and_no_model_of_it_answers(
+    studio: Studio, class_folders: Path, write_wav: Write, fake_backbone: FakeBackbone
+) -> None:
+    for i in range(4):
+        write_wav(class_folders / "top" / f"{i}.wav", tone(6000 + 50 * i, seed=i))
+    data = dataset.read(class_folders)
+    asked: list[str] = []
+
+    class Questioned(FakeBackbone):
+        def extract(self, waveforms, prompt, layers=None):  # type: ignore[no-untyped-def]
+            asked.extend([prompt] * len(waveforms))
+            return super().extract(waveforms, prompt, layers)
+
+    found, _ = studio.evaluate(data, Questioned(), shots=[2], episodes=2, multiple_choice=True)
+    assert "four options of which one is its class, as in the paper, which leaks the answer" in found.protocol
+    assert "zero_shot" not in {row.method for row in found.results}
+    assert len(asked) == 16
+    assert all(prompt.startswith("What sound is this? Choose one of these:\nA. ") for prompt in asked)
+    studio.evaluate(data, Questioned(), shots=[2], episodes=2, seed=1, multiple_choice=True)
+    assert len(asked) == 16  # the same sound is asked the same
+
+    origin = origin_of(fake_backbone, EACH_ITS_OWN)
+    vectors = studio.vectors(data.clips, fake_backbone, ExtractOptions(), prompts=asked)
+    assert vectors.origin == origin
+    model = CalmClassifier.fit(vectors, [str(clip.label) for clip in data.clips], null=False)
+    with pytest.raises(BundleError, match="a question of its own"):
+        studio.predict(model, data.clips[:1], fake_backbone)
+
+
+def test_multiple_choice_needs_four_classes(studio: Studio, class_folders: Path, fake_backbone: FakeBackbone) -> None:
+    with pytest.raises(OptionError, match="needs 4 classes"):
+        studio.evaluate(dataset.read(class_folders), fake_backbone, shots=[2], episodes=2, multiple_choice=True)
 
 
 def test_evaluate_by_folds_never_mixes_them(studio: Studio, class_folders: Path, fake_backbone: FakeBackbone) -> None:
