@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 from . import __version__, dataset, export, labelling, report
 from .active import DEFAULT_ORDER, ORDERS
-from .backbones import DEFAULT_BACKBONE, HUB_PREFIX, backbone_row, offered
+from .backbones import DEFAULT_BACKBONE, HUB_PREFIX, NOT_OFFERED, backbone_row, offered
 from .classifier import CalmClassifier
 from .confidence import COVERAGE, Proportion
 from .dataset import ClipCheck
@@ -428,14 +428,16 @@ _WRITERS: dict[str, Callable[[Snapshot, Path], None]] = {
 
 
 def _backbones(_: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    rows = [asdict(row) for row in offered()]
-    for row in rows:
-        del row["hidden"]
+    rows = [{**asdict(row), "lacks": row.lacks} for row in offered()]
+    for each in rows:
+        del each["hidden"]
     lines = [
         f"{row.id:<26}{row.heads:>8} heads  {row.memory_gb:>5} GB  {row.window_s:>3} s  {row.licence:<22}{row.hears:<12}{row.title}"
+        + (f" ({row.lacks})" if row.lacks else "")
         for row in offered()
     ]
-    return {"backbones": rows, "default": DEFAULT_BACKBONE}, "\n".join(lines)
+    result = {"backbones": rows, "default": DEFAULT_BACKBONE, "not_offered": NOT_OFFERED}
+    return result, "\n".join([*lines, *(f"{reason}." for reason in NOT_OFFERED.values())])
 
 
 def _doctor(_: argparse.Namespace) -> tuple[dict[str, Any], str]:

@@ -206,10 +206,10 @@ def _build_settings() -> tuple[gr.components.Component, ...]:
         listed = gr.Checkbox(
             False,
             label="List my class names in the question",
-            info="Asks “What sound is this? Answer with one of these: …” instead of the question above.",
+            info="Asks “What sound is this? Answer with one of these: …” in place of a question of yours.",
             elem_id="learn-listed",
         )
-        listed.input(lambda on: gr.update(interactive=not on), listed, prompt, **AT_ONCE)
+        listed.input(lambda on: gr.update(visible=not on), listed, prompt, **AT_ONCE)
         auto = gr.Checkbox(
             False,
             label="Choose what is marked * from my clips",

@@ -159,6 +159,22 @@ def test_files_that_do_not_belong_together() -> None:
         other.extract([tone(440)], NEUTRAL_PROMPT)
 
 
+def test_a_missing_package_is_named_before_any_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = backbone_row("voxtral-mini-3b")
+    monkeypatch.setattr(backbones, "find_spec", lambda _: None)
+    monkeypatch.setattr(loading.AutoConfig, "from_pretrained", lambda *_, **__: pytest.fail("asked the hub"))
+    with pytest.raises(BackboneError, match="'voxtral-mini-3b' needs the package mistral-common: pip install mistral-common, or use"):
+        load_backbone(row.id, "cpu")
+    monkeypatch.setattr(backbones, "find_spec", lambda name: name == "mistral_common" or None)
+    assert row.lacks == ""
+
+
+def test_families_that_cannot_be_read_say_why(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "granite_speech"}))
+    with pytest.raises(BackboneError, match=r"Granite Speech can't be used: its sound features need torchaudio.*; choose another"):
+        loading.from_hub("hub:some/one", None, str(tmp_path), "main", "cpu", torch.float32, 0)
+
+
 def test_rows_of_the_hub() -> None:
     assert backbone_row("hub:some/one").repo == "some/one"
     with pytest.raises(BackboneError, match="or hub:OWNER/NAME"):

@@ -220,11 +220,15 @@ def test_backbones_and_doctor(capsys: pytest.CaptureFixture) -> None:
     assert code == 0
     assert [row["id"] for row in found["backbones"]] == [row.id for row in backbones.offered()]
     assert found["default"] == "pocket"
+    assert {row["id"]: row["needs"] for row in found["backbones"] if row["needs"]} == {"voxtral-mini-3b": "mistral-common"}
+    _, out, _ = run(capsys, "backbones")
+    assert "Granite Speech can't be used: its sound features need torchaudio" in out
     code, out, _ = run(capsys, "doctor", "--json")
     assert code == 0
     assert json.loads(out)["ok"] is True
     _, out, _ = run(capsys, "doctor")
     assert "soundfile formats" in out
+    assert re.search("voxtral-mini-3b +mistral-common is (there|missing)", out)
 
 
 def test_the_module_runs_and_keeps_stdout_clean(class_folders: Path, tmp_path: Path) -> None:

@@ -22,10 +22,12 @@ from transformers import AutoConfig, AutoProcessor, AutoTokenizer, WhisperFeatur
 from transformers.utils.logging import disable_progress_bar
 
 from ..errors import BackboneError
+from . import NOT_OFFERED
 from .base import Backbone, device_memory_gb
 from .chat import ChatBackbone
 from .omni import Qwen3OmniBackbone, Qwen25OmniBackbone, SoundProcessor
 from .trimmed import AudioFlamingoBackbone, MusicFlamingoBackbone, Qwen2AudioBackbone
+from .voxtral import VoxtralBackbone
 from .whisper import WhisperBackbone
 
 ELSE_POCKET = "or use the embedded backbone 'pocket'."
@@ -55,6 +57,7 @@ FAMILIES: dict[str, Family] = {
     "qwen3_omni": Family(Qwen3OmniBackbone, "Qwen3OmniMoeThinkerForConditionalGeneration", _sound_processor),
     "audioflamingo3": Family(AudioFlamingoBackbone, "AudioFlamingo3ForConditionalGeneration"),
     "musicflamingo": Family(MusicFlamingoBackbone, "MusicFlamingoForConditionalGeneration"),
+    "voxtral": Family(VoxtralBackbone, "VoxtralForConditionalGeneration"),
     "whisper": Family(WhisperBackbone, "WhisperForConditionalGeneration"),
     "chat": Family(ChatBackbone, None),
 }
@@ -65,6 +68,7 @@ FAMILY_OF_TYPE = {
     "qwen3_omni_moe": "qwen3_omni",
     "audioflamingo3": "audioflamingo3",
     "musicflamingo": "musicflamingo",
+    "voxtral": "voxtral",
     "whisper": "whisper",
 }
 
@@ -84,6 +88,8 @@ def from_hub(id: str, family: str | None, repo: str, revision: str, device: str,
     check_memory(id, memory_gb, device)
     with _one_sentence(id, repo):
         config = AutoConfig.from_pretrained(repo, revision=revision, trust_remote_code=False)
+    if reason := NOT_OFFERED.get(config.model_type):
+        raise BackboneError(f"{reason}; choose another audio-language model, {ELSE_POCKET}")
     family = family or FAMILY_OF_TYPE.get(config.model_type, "chat")
     commit = getattr(config, "_commit_hash", None) or revision
     check_disk(id, repo, commit, memory_gb)
