@@ -20,7 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import audio, baselines, confidence, evaluation, inspection
-from .backbones import DEFAULT_BACKBONE, Answering, Attending, Backbone, load_backbone, resolve_device
+from .backbones import (
+    DEFAULT_BACKBONE,
+    Answering,
+    Attending,
+    Backbone,
+    backbone_row,
+    free_memory,
+    load_backbone,
+    needed_gb,
+    resolve_device,
+    weights_gb,
+)
 from .classifier import CalmClassifier
 from .confidence import Proportion
 from .dataset import Clip, ClipCheck, Dataset, advice, preflight
@@ -231,12 +242,25 @@ class Studio:
         self._loading = threading.Lock()
 
     def backbone(self, id: str = DEFAULT_BACKBONE, device: str = "auto") -> Backbone:
-        """A backbone, loaded on first use and kept."""
+        """A backbone, loaded on first use and kept: embedded ones for good, of the model hub's one on each device, the latest.
+
+        A job that still runs on a released one ends undisturbed; its memory is free after that.
+        """
         key = (id, resolve_device(device))
         with self._loading:
             if key not in self._backbones:
+                if backbone_row(id).repo is not None:
+                    self._release(*key)
                 self._backbones[key] = load_backbone(*key)
             return self._backbones[key]
+
+    def _release(self, wanted: str, device: str) -> None:
+        """Makes room for a backbone of the model hub on its device."""
+        need = needed_gb(backbone_row(wanted), device)
+        for old in [key for key in self._backbones if key[1] == device and backbone_row(key[0]).repo is not None]:
+            held = weights_gb(self._backbones.pop(old))
+            free_memory(device)
+            log.info("released backbone %r, %.2f GB of %s's memory, for %r, about %g GB", old[0], held, device, wanted, need)
 
     def add(self, workspace: Workspace, dataset: Dataset, *, progress: Progress | None = None) -> Workspace:
         """The workspace with a data set's clips added and everything checked again: a new clip may repeat an old one."""

@@ -11,7 +11,7 @@ import torch
 
 from ..errors import BackboneError
 from .attending import Attending
-from .base import Answering, Backbone, HeadShape, check_layers, device_memory_gb
+from .base import Answering, Backbone, HeadShape, check_layers, device_memory_gb, free_memory, weights_gb
 from .fake import FakeBackbone
 
 POCKET_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pocket"
@@ -218,7 +218,10 @@ __all__ = [
     "backbone_row",
     "check_layers",
     "fitting",
+    "free_memory",
     "load_backbone",
+    "needed_gb",
     "offered",
     "resolve_device",
+    "weights_gb",
 ]

@@ -5,6 +5,7 @@ Backbones receive waveforms, never paths. They know nothing of labels, classes o
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -91,6 +92,19 @@ def device_memory_gb(device: str) -> float:
     if device.split(":")[0] == "cuda":
         return torch.cuda.get_device_properties(torch.device(device)).total_memory / 1e9
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+
+
+def weights_gb(backbone: Backbone) -> float:
+    """Memory that a backbone's weights take, in GB; 0 for one without a model."""
+    model = getattr(backbone, "model", None)
+    return 0.0 if model is None else sum(p.numel() * p.element_size() for p in model.parameters()) / 1e9
+
+
+def free_memory(device: str) -> None:
+    """Gives back to the device what nothing refers to any more: models hold cycles, and torch keeps freed memory for itself."""
+    gc.collect()
+    if device.split(":")[0] == "cuda":
+        torch.cuda.empty_cache()
 
 
 @contextmanager

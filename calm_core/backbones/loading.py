@@ -23,7 +23,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from ..errors import BackboneError
 from . import NOT_OFFERED
-from .base import Backbone, device_memory_gb
+from .base import Backbone, device_memory_gb, one_out_of_memory
 from .chat import ChatBackbone
 from .omni import Qwen3OmniBackbone, Qwen25OmniBackbone, SoundProcessor
 from .trimmed import AudioFlamingoBackbone, MusicFlamingoBackbone, Qwen2AudioBackbone
@@ -116,7 +116,15 @@ def _load(id: str, family: str, source: str, revision: str, device: str, dtype: 
             f"{id}: {len(lacking)} of the model's weights, {lacking[0]} first, aren't in {source} or have another shape; "
             f"download it again, {ELSE_POCKET}"
         )
-    return found.adapter(id, revision, model, processor, device)
+    try:
+        with one_out_of_memory():
+            return found.adapter(id, revision, model, processor, device)
+    except torch.OutOfMemoryError as error:
+        size_gb = sum(p.numel() * p.element_size() for p in model.parameters()) / 1e9
+        raise BackboneError(
+            f"backbone {id!r} has {size_gb:.2f} GB of weights, too much beside what else is on {device}, which has "
+            f"{device_memory_gb(device):.0f} GB; wait for running jobs, close other programs, choose a smaller one, {ELSE_POCKET}"
+        ) from error
 
 
 def _model_class(id: str, name: str | None, source: str, where: dict[str, Any]) -> Any:
