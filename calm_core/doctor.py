@@ -53,8 +53,8 @@ def _findings() -> Iterator[Finding]:
     yield Finding("backbones that fit it", True, ", ".join(row.id for row in fitting(resolve_device())))
     for row in offered():
         if row.needs:
-            there, advice = ("missing", f"run: pip install {row.needs}") if row.lacks else ("there", "")
-            yield Finding(row.id, not row.lacks, f"{row.needs} is {there}", advice, needed=False)
+            state, advice = ("missing", f"run: pip install {row.needs}") if row.lacks else ("there", "")
+            yield Finding(row.id, not row.lacks, f"{row.needs} is {state}", advice, needed=False)
     for family, reason in NOT_OFFERED.items():
         yield Finding(family, False, reason, needed=False)
     formats = soundfile.available_formats()

@@ -41,9 +41,9 @@ class SlowFake(FakeBackbone):
         self.gate = threading.Event()
         self.gate.set()
 
-    def extract(self, waveforms, prompt, layers=None):
+    def read(self, prepared, layers=None):
         assert self.gate.wait(30)
-        return super().extract(waveforms, prompt, layers)
+        return super().read(prepared, layers)
 
 
 class WatchedStudio(Studio):

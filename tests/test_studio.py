@@ -67,9 +67,9 @@ class Shallow(FakeBackbone):
         self._projection[2:] = 0
         self.asked: list[int | None] = []
 
-    def extract(self, waveforms, prompt, layers=None):  # type: ignore[no-untyped-def]
+    def read(self, prepared, layers=None):  # type: ignore[no-untyped-def]
         self.asked.append(layers)
-        return super().extract(waveforms, prompt, layers)
+        return super().read(prepared, layers)
 
 
 def test_a_sparse_model_leaves_the_backbone_behind_its_deepest_head(
@@ -160,9 +160,9 @@ def test_multiple_choice_is_marked_and_no_model_of_it_answers(
     asked: list[str] = []
 
     class Questioned(FakeBackbone):
-        def extract(self, waveforms, prompt, layers=None):  # type: ignore[no-untyped-def]
-            asked.extend([prompt] * len(waveforms))
-            return super().extract(waveforms, prompt, layers)
+        def prepare(self, waveform, prompt):  # type: ignore[no-untyped-def]
+            asked.append(prompt)
+            return super().prepare(waveform, prompt)
 
     found, _ = studio.evaluate(data, Questioned(), shots=[2], episodes=2, multiple_choice=True)
     assert "four options of which one is its class, as in the paper, which leaks the answer" in found.protocol

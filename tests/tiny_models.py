@@ -286,9 +286,9 @@ def whole_inputs(backbone: ChatBackbone, waveform: np.ndarray, prompt: str) -> d
     if isinstance(backbone, Qwen25OmniBackbone):
         whole = backbone._extractor([waveform], sampling_rate=16_000, return_attention_mask=True, return_tensors="pt")
         features = {"input_features": whole["input_features"], "feature_attention_mask": whole["attention_mask"]}
-        ids = backbone._prepare(waveform, prompt).ids
+        ids = backbone.prepare(waveform, prompt).ids
     else:
-        prepare = VoxtralBackbone._prepare if isinstance(backbone, VoxtralBackbone) else ChatBackbone._prepare
+        prepare = VoxtralBackbone.prepare if isinstance(backbone, VoxtralBackbone) else ChatBackbone.prepare
         prepared = prepare(backbone, waveform, prompt)
         ids, features = prepared.ids, prepared.features
     return {"input_ids": ids[None], "attention_mask": torch.ones_like(ids)[None], **features}

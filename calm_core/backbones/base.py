@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -51,8 +51,12 @@ class Backbone(Protocol):
     window_s: float
     tokens_per_s: float
 
-    def extract(self, waveforms: Sequence[Array], prompt: str, layers: int | None = None) -> Array:
-        """Head vectors (N, L, H, D) float32 on the CPU of N mono waveforms (n_i,) at sample_rate_hz.
+    def prepare(self, waveform: Array, prompt: str) -> Any:
+        """A mono waveform (n,) at sample_rate_hz and the prompt as the model takes them, on the CPU. Any thread may do this ahead."""
+        ...
+
+    def read(self, prepared: Sequence[Any], layers: int | None = None) -> Array:
+        """Head vectors (N, L, H, D) float32 on the CPU of N waveforms that `prepare` has prepared.
 
         layers: only those of the first so many layers, (N, layers, H, D); the model is left there, which is what a fitted classifier
         that uses few heads needs.
@@ -60,6 +64,10 @@ class Backbone(Protocol):
         The vectors of a clip are the same alone or in a batch, within 1e-4 in float32. Raises torch.OutOfMemoryError where
         the batch is too large for the device; nothing is left behind then.
         """
+        ...
+
+    def extract(self, waveforms: Sequence[Array], prompt: str, layers: int | None = None) -> Array:
+        """`read` of waveforms that `prepare` prepares here and now."""
         ...
 
 

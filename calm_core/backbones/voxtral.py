@@ -29,7 +29,7 @@ class VoxtralBackbone(ChatBackbone):
     def _text(self, prompt: str) -> str:
         return prompt  # mistral-common puts the sound and its marks before it, in tokens
 
-    def _prepare(self, waveform: Array, prompt: str) -> Prepared:
+    def prepare(self, waveform: Array, prompt: str) -> Prepared:
         file = io.BytesIO()
         soundfile.write(file, waveform, self.sample_rate_hz, format="WAV", subtype="FLOAT")
         sound = {"type": "audio", "base64": b64encode(file.getvalue()).decode()}
