@@ -257,10 +257,11 @@ class Studio:
     def _release(self, wanted: str, device: str) -> None:
         """Makes room for a backbone of the model hub on its device."""
         need = needed_gb(backbone_row(wanted), device)
+        told = f"{wanted!r}, which needs about {need:g} GB" if need else repr(wanted)
         for old in [key for key in self._backbones if key[1] == device and backbone_row(key[0]).repo is not None]:
             held = weights_gb(self._backbones.pop(old))
             free_memory(device)
-            log.info("released backbone %r, %.2f GB of %s's memory, for %r, about %g GB", old[0], held, device, wanted, need)
+            log.info("released backbone %r, %.2f GB of %s's memory, for %s", old[0], held, device, told)
 
     def add(self, workspace: Workspace, dataset: Dataset, *, progress: Progress | None = None) -> Workspace:
         """The workspace with a data set's clips added and everything checked again: a new clip may repeat an old one."""

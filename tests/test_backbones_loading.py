@@ -203,7 +203,7 @@ def test_the_previous_large_backbone_is_released_and_a_job_on_it_ends(
     first = weakref.ref(job.model)  # type: ignore[attr-defined]
     with caplog.at_level("INFO"):
         desk.backbone("whisper-small", "cpu")
-    assert "released backbone 'glm-asr-nano', 0.00 GB of cpu's memory, for 'whisper-small', about 2 GB" in caplog.text
+    assert "released backbone 'glm-asr-nano', 0.00 GB of cpu's memory, for 'whisper-small', which needs about 2 GB" in caplog.text
     assert job.extract([tone(440)], NEUTRAL_PROMPT).shape[0] == 1
     del job
     desk.backbone("glm-asr-nano", "cpu")

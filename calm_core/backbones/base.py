@@ -56,7 +56,7 @@ class Backbone(Protocol):
         ...
 
     def read(self, prepared: Sequence[Any], layers: int | None = None) -> Array:
-        """Head vectors (N, L, H, D) float32 on the CPU of N waveforms that `prepare` has prepared.
+        """Head vectors (N, L, H, D) float32 on the CPU of N waveforms that `prepare` has prepared, all with one prompt.
 
         layers: only those of the first so many layers, (N, layers, H, D); the model is left there, which is what a fitted classifier
         that uses few heads needs.
