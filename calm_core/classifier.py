@@ -23,7 +23,7 @@ from torch import Tensor
 from . import algorithm, confidence, selection
 from .confidence import COVERAGE, HeldOut, Progress, mean_by_group
 from .errors import BundleError, DataError, OptionError
-from .options import FitOptions
+from .options import EACH_ITS_OWN, FitOptions
 from .vectors import HeadVectors, Origin
 
 FORMAT = "calm-classifier"
@@ -122,6 +122,8 @@ class CalmClassifier:
         """
         options = options or FitOptions()
         rows = as_head_vectors(vectors, groups)
+        if not rows.holds(rows.shape[1]):
+            raise DataError(f"these head vectors hold only the first {rows.layers} layers; extract them whole to learn from them.")
         row_labels = _labels_per_row(rows, labels, groups)
         names = tuple(class_names) if class_names is not None else tuple(sorted(set(row_labels)))
         truth = _class_indices(row_labels, names)
@@ -165,6 +167,25 @@ class CalmClassifier:
             temperature=confidence.fit_temperature(held_out, options.pooling),
             origin=rows.origin,
         )
+
+    @property
+    def layers(self) -> int:
+        """How many layers, from the first, hold all heads that have a vote: a clip to predict needs no deeper forward pass."""
+        return int(self.weights.any(-1).any(-1).nonzero().max()) + 1
+
+    @property
+    def prompt(self) -> str:
+        """The question that was asked about the support clips, and so is about every new one. Raises BundleError where there is none."""
+        if self.origin is None:
+            raise BundleError(
+                "this classifier was fitted on vectors of unknown origin, so it can't be asked about audio; learn it from clips."
+            )
+        if self.origin.prompt == EACH_ITS_OWN:
+            raise BundleError(
+                "this classifier was fitted on clips that were each asked a question of its own, as multiple choice does; a new clip has "
+                "none; learn it again with one question for all."
+            )
+        return self.origin.prompt
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -327,6 +348,11 @@ class CalmClassifier:
             raise DataError(
                 f"the vectors have (layers, heads, head_dim) {rows.shape[1:]}, the classifier {tuple(self.centroids.shape[1:])}; "
                 "extract them with the backbone that the classifier was fitted with."
+            )
+        if not rows.holds(self.layers):
+            raise DataError(
+                f"these head vectors hold only the first {rows.layers} layers, the classifier asks heads up to layer {self.layers}; "
+                "extract them with at least as many."
             )
         return rows
 

@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 from . import __version__, dataset, export, labelling, report
 from .active import DEFAULT_ORDER, ORDERS
-from .backbones import DEFAULT_BACKBONE, HUB_PREFIX, backbone_row, offered
+from .backbones import DEFAULT_BACKBONE, HUB_PREFIX, NOT_OFFERED, backbone_row, offered
 from .classifier import CalmClassifier
 from .confidence import COVERAGE, Proportion
 from .dataset import ClipCheck
@@ -118,6 +118,11 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--shots", type=int, nargs="+", default=[5], help="support clips per class (default 5); several numbers allowed")
     evaluate.add_argument("--episodes", type=int, default=20, help="random draws of support clips (default %(default)s)")
     evaluate.add_argument("--seed", type=int, default=0, help="of the random draws (default %(default)s)")
+    evaluate.add_argument(
+        "--multiple-choice",
+        action="store_true",
+        help="ask each clip with four options, one its class, as the paper does: it leaks the answer, so only to repeat its figures",
+    )
     evaluate.add_argument("--folds", action="store_true", help="support and test from different folds of metadata.csv")
     evaluate.set_defaults(run=_evaluate)
 
@@ -173,7 +178,7 @@ def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
             workspace,
             studio.backbone(arguments.backbone or DEFAULT_BACKBONE, arguments.device),
             options=options,
-            extract_options=_extract_options(arguments, list(workspace.class_counts)),
+            extract_options=_extract_options(arguments, sorted(set(workspace.labels))),
             ladder=arguments.report is not None,
             progress=_progress,
         )
@@ -276,6 +281,8 @@ def _timeline(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 def _evaluate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     options, studio = _fit_options(arguments), Studio()
+    if arguments.multiple_choice and (arguments.list_classes or arguments.prompt is not None):
+        raise OptionError("--multiple-choice makes its own prompts; leave out --prompt and --list-classes.")
     with TemporaryDirectory(prefix="calm-") as unpacked:
         data = dataset.read(arguments.data, Path(unpacked))
         found, left_out = studio.evaluate(
@@ -285,6 +292,7 @@ def _evaluate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
             episodes=arguments.episodes,
             seed=arguments.seed,
             by_folds=arguments.folds,
+            multiple_choice=arguments.multiple_choice,
             options=options,
             extract_options=_extract_options(arguments, data.class_names),
             progress=_progress,
@@ -420,14 +428,16 @@ _WRITERS: dict[str, Callable[[Snapshot, Path], None]] = {
 
 
 def _backbones(_: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    rows = [asdict(row) for row in offered()]
-    for row in rows:
-        del row["hidden"]
+    rows = [{**asdict(row), "lacks": row.lacks} for row in offered()]
+    for each in rows:
+        del each["hidden"]
     lines = [
         f"{row.id:<26}{row.heads:>8} heads  {row.memory_gb:>5} GB  {row.window_s:>3} s  {row.licence:<22}{row.hears:<12}{row.title}"
+        + (f" ({row.lacks})" if row.lacks else "")
         for row in offered()
     ]
-    return {"backbones": rows, "default": DEFAULT_BACKBONE}, "\n".join(lines)
+    result = {"backbones": rows, "default": DEFAULT_BACKBONE, "not_offered": NOT_OFFERED}
+    return result, "\n".join([*lines, *(f"{reason}." for reason in NOT_OFFERED.values())])
 
 
 def _doctor(_: argparse.Namespace) -> tuple[dict[str, Any], str]:

@@ -1,7 +1,7 @@
 """Clips -> head vectors: decode, cut into windows, look up, batch by length, run the backbone, store. Knows no labels' meaning.
 
-Files are decoded ahead in threads of their own. Windows run longest first in batches of a token budget: sorted by length, batches hold
-little padding, and a lack of memory shows at once.
+Files are decoded ahead in threads of their own, and what the model takes is prepared in another, one batch ahead. Windows run longest
+first in batches of a token budget: sorted by length, batches hold little padding, and a lack of memory shows at once.
 
 Every batch is stored as soon as it is done, so a job that is stopped, dropped or killed goes on where it was. The store keeps float32
 exactly, so a clip gives bit-equal vectors whenever it is asked about again, as long as it stays in the store.
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from . import audio
 from .backbones import Backbone, check_layers
 from .errors import BackboneError, Cancelled, DataError
-from .options import ExtractOptions
+from .options import EACH_ITS_OWN, ExtractOptions
 from .vectors import HeadVectors, Origin, VectorStore, vector_key
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ def extract(
     """Head vectors of audio files, windows in the order of the clips; a clip longer than the backbone's window has several.
 
     layers: read only the first so many and leave the model there; the vectors behind them are zero. For predicting with a fitted
-    classifier whose weights are zero behind them, never for fitting.
+    classifier that needs no more (`CalmClassifier.layers`), never for fitting.
     Raises DataError for an empty list, AudioError naming the first clip that can't be used, BackboneError where not even one
     window fits the device, Cancelled where `cancelled()` turned true. All that was finished is in the store by then.
     """
@@ -93,7 +94,8 @@ def extract(
         raise DataError("there are no clips to extract; give at least one audio file.")
     options, store = options or ExtractOptions(), store or VectorStore()
     sources = [c if isinstance(c, ClipSource) else ClipSource(Path(c), Path(c).name) for c in clips]
-    origin = origin_of(backbone, options.prompt)
+    prompts = {source.prompt or options.prompt for source in sources}
+    origin = origin_of(backbone, prompts.pop() if len(prompts) == 1 else EACH_ITS_OWN)
     on_cpu = backbone.device == "cpu"
     budget = options.token_budget or (CPU_TOKEN_BUDGET if on_cpu else TOKEN_BUDGET)
     batch_size = options.batch_size or (CPU_BATCH if on_cpu else BATCH)
@@ -105,47 +107,88 @@ def extract(
             raise Cancelled(f"stopped after {done} of {len(sources)} clips; what was finished is kept.")
 
     read = check_layers(layers, backbone.shape)
-    for chunk, windows in _chunks(sources, backbone, options.prompt, read, stop_if_asked):
-        vectors: dict[str, Array] = {}
-        for window in {window.key: window for window in windows}.values():
-            if (vector := _stored(store, window)) is not None:
-                vectors[window.key] = vector[:read]
-        unique = {window.key: window for window in windows if window.key not in vectors}
-        waiting = sorted(unique.values(), key=lambda window: (window.prompt, -len(window.samples)))
-        while waiting:
-            stop_if_asked(_clips_done(chunk, windows, vectors))
-            prompt = waiting[0].prompt
-            cost = tokens(len(waiting[0].samples), backbone, prompt)
-            most = max(1, min(batch_size, budget // cost))
-            batch = [window for window in waiting[:most] if window.prompt == prompt]
-            try:
-                computed = backbone.extract([window.samples for window in batch], prompt, layers)
-            except (torch.OutOfMemoryError, MemoryError) as error:
-                if len(batch) == 1:
-                    raise BackboneError(
-                        f"clip {sources[batch[0].clip].name!r} doesn't fit the memory of {backbone.device}; choose a smaller backbone."
-                    ) from error
-                budget = len(batch) // 2 * cost
-                log.warning("out of memory on %s: going on with %d tokens at once", backbone.device, budget)
-                continue
-            for window, vector in zip(batch, computed, strict=True):
-                if not np.isfinite(vector).all():
-                    raise BackboneError(
-                        f"{backbone.id} gives no finite head vectors for clip {sources[window.clip].name!r}; leave the clip out, "
-                        "or run the backbone in float32 (device cpu)."
-                    )
-                store.put(window.key, vector)
-                vectors[window.key] = vector
-            waiting = waiting[len(batch) :]
+    with _Preparing(backbone) as preparing:
+        for chunk, windows in _chunks(sources, backbone, options.prompt, read, stop_if_asked):
+            vectors: dict[str, Array] = {}
+            for window in {window.key: window for window in windows}.values():
+                if (vector := _stored(store, window)) is not None:
+                    vectors[window.key] = vector[:read]
+            unique = {window.key: window for window in windows if window.key not in vectors}
+            waiting = sorted(unique.values(), key=lambda window: (window.prompt, -len(window.samples)))
+            while waiting:
+                stop_if_asked(_clips_done(chunk, windows, vectors))
+                batch = _batch(waiting, backbone, batch_size, budget)
+                try:
+                    prepared = preparing.now(batch, then=_batch(waiting[len(batch) :], backbone, batch_size, budget))
+                    computed = backbone.read(prepared, layers)
+                except (torch.OutOfMemoryError, MemoryError) as error:
+                    if len(batch) == 1:
+                        raise BackboneError(
+                            f"clip {sources[batch[0].clip].name!r} doesn't fit the memory of {backbone.device}; choose a smaller backbone."
+                        ) from error
+                    budget = len(batch) // 2 * _cost(batch[0], backbone)
+                    log.warning("out of memory on %s: going on with %d tokens at once", backbone.device, budget)
+                    continue
+                preparing.done(batch)
+                for window, vector in zip(batch, computed, strict=True):
+                    if not np.isfinite(vector).all():
+                        raise BackboneError(
+                            f"{backbone.id} gives no finite head vectors for clip {sources[window.clip].name!r}; leave the clip out, "
+                            "or run the backbone in float32 (device cpu)."
+                        )
+                    store.put(window.key, vector)
+                    vectors[window.key] = vector
+                waiting = waiting[len(batch) :]
+                if progress:
+                    progress(_clips_done(chunk, windows, vectors), len(sources), sources[batch[-1].clip].note)
             if progress:
-                progress(_clips_done(chunk, windows, vectors), len(sources), sources[batch[-1].clip].note)
-        if progress:
-            progress(chunk.stop, len(sources), sources[chunk[-1]].note)
-        rows += [vectors[window.key] for window in windows]
-        clip_of_row += [window.clip for window in windows]
+                progress(chunk.stop, len(sources), sources[chunk[-1]].note)
+            rows += [vectors[window.key] for window in windows]
+            clip_of_row += [window.clip for window in windows]
     values = np.zeros((len(rows), *astuple(backbone.shape)), np.float32)
     values[:, :read] = rows
-    return HeadVectors(values, np.array(clip_of_row, dtype=np.int64), origin)
+    return HeadVectors(values, np.array(clip_of_row, dtype=np.int64), origin, read)
+
+
+class _Preparing:
+    """Prepares windows in a thread of its own, one batch ahead of the forward pass: the accelerator doesn't wait for mel spectrograms.
+
+    Holds two batches at most, and each window until it is done: one that has to be run again isn't prepared again.
+    """
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._backbone = backbone
+        self._ahead: dict[str, Future[Any]] = {}
+
+    def __enter__(self) -> Self:
+        self._pool = ThreadPoolExecutor(1, "prepare")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def now(self, batch: Sequence[_Window], then: Sequence[_Window]) -> list[Any]:
+        """What the backbone reads of a batch; `then`, the next one, follows in the background. Raises what preparing raised."""
+        for window in (*batch, *then):
+            if window.key not in self._ahead:
+                self._ahead[window.key] = self._pool.submit(self._backbone.prepare, window.samples, window.prompt)
+        return [self._ahead[window.key].result() for window in batch]
+
+    def done(self, batch: Sequence[_Window]) -> None:
+        for window in batch:
+            del self._ahead[window.key]
+
+
+def _batch(waiting: Sequence[_Window], backbone: Backbone, batch_size: int, budget: int) -> list[_Window]:
+    """The first of the windows waiting, longest first, that make one forward pass: of one prompt, at least one, within size and budget."""
+    if not waiting:
+        return []
+    most = max(1, min(batch_size, budget // _cost(waiting[0], backbone)))
+    return [window for window in waiting[:most] if window.prompt == waiting[0].prompt]
+
+
+def _cost(window: _Window, backbone: Backbone) -> int:
+    return tokens(len(window.samples), backbone, window.prompt)
 
 
 def _stored(store: VectorStore, window: _Window) -> Array | None:

@@ -20,6 +20,8 @@ Pooling = Literal["linear", "log"]
 
 NEUTRAL_PROMPT = "What sound is this? Answer with the class name."
 MULTIPLE_CHOICE_OPTIONS = 4  # of the paper's protocol, the truth among them
+EACH_ITS_OWN = "(each clip its own question)"  # stands for the prompt of vectors of several, such as multiple-choice ones
+MULTIPLE_CHOICE_MARK = "each clip asked with four options of which one is its class, as in the paper, which leaks the answer"
 
 
 def listed_prompt(class_names: Sequence[str]) -> str:

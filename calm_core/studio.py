@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from pathlib import Path
 
 import librosa
@@ -19,15 +20,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import audio, baselines, confidence, evaluation, inspection
-from .backbones import DEFAULT_BACKBONE, Answering, Attending, Backbone, load_backbone, resolve_device
+from .backbones import (
+    DEFAULT_BACKBONE,
+    Answering,
+    Attending,
+    Backbone,
+    backbone_row,
+    free_memory,
+    load_backbone,
+    needed_gb,
+    resolve_device,
+    weights_gb,
+)
 from .classifier import CalmClassifier
 from .confidence import Proportion
 from .dataset import Clip, ClipCheck, Dataset, advice, preflight
-from .errors import BackboneError, BundleError, Cancelled, DataError
+from .errors import BackboneError, Cancelled, DataError
 from .evaluation import Evaluation, LadderFeatures, MethodResult
 from .extraction import Cancel, ClipSource, Progress, extract, origin_of
 from .inspection import Workbench
-from .options import ExtractOptions, FitOptions
+from .options import MULTIPLE_CHOICE_MARK, ExtractOptions, FitOptions, multiple_choice_prompt
 from .vectors import HeadVectors, VectorStore
 
 log = logging.getLogger(__name__)
@@ -230,12 +242,26 @@ class Studio:
         self._loading = threading.Lock()
 
     def backbone(self, id: str = DEFAULT_BACKBONE, device: str = "auto") -> Backbone:
-        """A backbone, loaded on first use and kept."""
+        """A backbone, loaded on first use and kept: embedded ones for good, of the model hub's one on each device, the latest.
+
+        A job that still runs on a released one ends undisturbed; its memory is free after that.
+        """
         key = (id, resolve_device(device))
         with self._loading:
             if key not in self._backbones:
+                if backbone_row(id).repo is not None:
+                    self._release(*key)
                 self._backbones[key] = load_backbone(*key)
             return self._backbones[key]
+
+    def _release(self, wanted: str, device: str) -> None:
+        """Makes room for a backbone of the model hub on its device."""
+        need = needed_gb(backbone_row(wanted), device)
+        told = f"{wanted!r}, which needs about {need:g} GB" if need else repr(wanted)
+        for old in [key for key in self._backbones if key[1] == device and backbone_row(key[0]).repo is not None]:
+            held = weights_gb(self._backbones.pop(old))
+            free_memory(device)
+            log.info("released backbone %r, %.2f GB of %s's memory, for %s", old[0], held, device, told)
 
     def add(self, workspace: Workspace, dataset: Dataset, *, progress: Progress | None = None) -> Workspace:
         """The workspace with a data set's clips added and everything checked again: a new clip may repeat an old one."""
@@ -248,12 +274,20 @@ class Studio:
         backbone: Backbone,
         options: ExtractOptions,
         *,
+        prompts: Sequence[str] | None = None,
+        layers: int | None = None,
         progress: Progress | None = None,
         cancelled: Cancel | None = None,
     ) -> HeadVectors:
-        """Head vectors of clips, from the store where they are known."""
-        sources = [ClipSource(clip.path, clip.name, f"class {clip.label}" if clip.label else clip.name) for clip in clips]
-        return extract(sources, backbone, options, store=self.store, progress=progress, cancelled=cancelled)
+        """Head vectors of clips, from the store where they are known.
+
+        prompts: one for each clip, None asks all the options'; layers: see `extraction.extract`.
+        """
+        sources = [
+            ClipSource(clip.path, clip.name, f"class {clip.label}" if clip.label else clip.name, prompt)
+            for clip, prompt in zip(clips, prompts or repeat(None, len(clips)), strict=True)
+        ]
+        return extract(sources, backbone, options, store=self.store, progress=progress, cancelled=cancelled, layers=layers)
 
     def learn(
         self,
@@ -276,7 +310,8 @@ class Studio:
             )
         start = time.monotonic()
         clips = tuple(check.clip for check in workspace.usable)
-        heads = self.vectors(clips, backbone, extract_options or ExtractOptions(), progress=progress, cancelled=cancelled)
+        extracting = extract_options or ExtractOptions()
+        heads = self.vectors(clips, backbone, extracting, progress=progress, cancelled=cancelled)
 
         def watch(done: int, total: int, what: str) -> None:
             if cancelled and cancelled():
@@ -287,7 +322,7 @@ class Studio:
         model = CalmClassifier.fit(heads, workspace.labels, options=options, progress=watch)
         rungs: tuple[MethodResult, ...] = ()
         if ladder:
-            features = self._ladder_features(clips, heads, backbone, extract_options, cancelled)
+            features = self._ladder_features(clips, heads, backbone, extracting, cancelled)
             rungs = evaluation.held_out_ladder(features, workspace.labels, options, progress=progress, cancelled=cancelled)
         return Learned(model, rungs, clips, time.monotonic() - start, Workbench(model, heads, workspace.labels))
 
@@ -303,14 +338,12 @@ class Studio:
     ) -> tuple[ClipPrediction, ...]:
         """One row per clip, in order. A clip that can't be used is a row with its reason; the others are predicted.
 
+        The backbone is left behind the last layer in which a head has a vote, so a sparse model answers sooner.
         prompt: None asks the one the model was fitted with. Raises BundleError where the model belongs to another backbone or
         prompt.
         """
-        if model.origin is None:
-            raise BundleError(
-                "this classifier was fitted on vectors of unknown origin, so it can't be asked about audio; learn it from clips."
-            )
-        options = ExtractOptions(prompt=model.origin.prompt if prompt is None else prompt)
+        own = model.prompt
+        options = ExtractOptions(prompt=own if prompt is None else prompt)
         model.require_origin(origin_of(backbone, options.prompt))
         checks = preflight(clips)
         errors = {i: check.reason for i, check in enumerate(checks) if check.content_id is None}
@@ -318,7 +351,8 @@ class Studio:
         rows = [ClipPrediction(clip.name, clip.path, errors.get(i, "")) for i, clip in enumerate(clips)]
         if not good:
             return tuple(rows)
-        heads = self.vectors([clips[i] for i in good], backbone, options, progress=progress, cancelled=cancelled)
+        asked = [clips[i] for i in good]
+        heads = self.vectors(asked, backbone, options, layers=model.layers, progress=progress, cancelled=cancelled)
         found = model.predict(heads)
         labels, sure, sets = found.labels, found.confidence, found.sets()
         votes = np.exp(found.scores) if model.options.pooling == "log" else found.scores
@@ -342,14 +376,14 @@ class Studio:
         Raises BackboneError where the backbone can't say, DataError for a clip without an answer, BundleError for another backbone
         than the one it was predicted with.
         """
-        if row.model is None or row.model.origin is None or row.error:
+        if row.model is None or row.error:
             raise DataError(f"clip {row.name!r} was not predicted, so there is nothing to show. {row.error}")
         if not isinstance(backbone, Attending):
             raise BackboneError(f"the backbone {backbone.id!r} can't say where it looks; choose another one and predict again.")
-        row.model.require_origin(origin_of(backbone, row.model.origin.prompt))
+        row.model.require_origin(origin_of(backbone, row.model.prompt))
         samples = audio.load(row.path, backbone.sample_rate_hz, name=row.name).samples
         windows = audio.windows(samples, backbone.sample_rate_hz, backbone.window_s)
-        seen = [backbone.attention([window], row.model.origin.prompt)[0] for window in windows]
+        seen = [backbone.attention([window], row.model.prompt)[0] for window in windows]
         weights = row.model.weights[:, :, row.model.class_names.index(row.label)].numpy()
         starts = np.cumsum([0.0, *(len(window) / backbone.sample_rate_hz for window in windows)])
         step_s = backbone.audio_token_s
@@ -365,6 +399,7 @@ class Studio:
         episodes: int,
         seed: int = 0,
         by_folds: bool = False,
+        multiple_choice: bool = False,
         options: FitOptions | None = None,
         extract_options: ExtractOptions | None = None,
         progress: Progress | None = None,
@@ -372,19 +407,24 @@ class Studio:
     ) -> tuple[Evaluation, tuple[ClipCheck, ...]]:
         """Episodes over a labelled data set (`evaluation.evaluate_episodes`), and the clips that were left out as unusable.
 
-        Raises DataError where by_folds is asked for and a clip has no fold.
+        multiple_choice: ask about every clip with four options of which one is its class; the protocol says so, and the rung of answers
+        in words, which would have four classes to choose from where the others have all, is left out.
+        Raises DataError where by_folds is asked for and a clip has no fold, OptionError for multiple choice among fewer than four classes.
         """
         checks = preflight(dataset.clips)
-        clips = [check.clip for check in checks if check.usable]
+        usable = [check for check in checks if check.usable]
+        clips = [check.clip for check in usable]
         if not clips:
             raise DataError(f"none of the {len(checks)} clips can be used; the first: {checks[0].reason}")
         folds = [clip.fold for clip in clips if clip.fold is not None] if by_folds else None
         if folds is not None and len(folds) < len(clips):
             missing = next(clip.name for clip in clips if clip.fold is None)
             raise DataError(f"clip {missing!r} has no fold; add a column 'fold' to metadata.csv, or leave --folds out.")
-        heads = self.vectors(clips, backbone, extract_options or ExtractOptions(), progress=progress, cancelled=cancelled)
+        prompts = _multiple_choice(usable) if multiple_choice else None
+        extracting = extract_options or ExtractOptions()
+        heads = self.vectors(clips, backbone, extracting, prompts=prompts, progress=progress, cancelled=cancelled)
         found = evaluation.evaluate_episodes(
-            self._ladder_features(clips, heads, backbone, extract_options, cancelled),
+            self._ladder_features(clips, heads, backbone, None if multiple_choice else extracting, cancelled),
             [str(clip.label) for clip in clips],
             shots=shots,
             episodes=episodes,
@@ -394,13 +434,14 @@ class Studio:
             progress=progress,
             cancelled=cancelled,
         )
+        if multiple_choice:
+            found = replace(found, protocol=f"{found.protocol}; {MULTIPLE_CHOICE_MARK}")
         return found, tuple(check for check in checks if not check.usable)
 
     def _ladder_features(
-        self, clips: Sequence[Clip], heads: HeadVectors, backbone: Backbone, options: ExtractOptions | None, cancelled: Cancel | None
+        self, clips: Sequence[Clip], heads: HeadVectors, backbone: Backbone, asking: ExtractOptions | None, cancelled: Cancel | None
     ) -> LadderFeatures:
-        """What the other rungs read of the same windows that the head vectors belong to."""
-        options = options or ExtractOptions()
+        """What the other rungs read of the same windows that the head vectors belong to; asking None: no answers in words."""
         names = sorted({str(clip.label) for clip in clips})
         mfcc, answers = [], []
         for clip in clips:
@@ -409,10 +450,16 @@ class Studio:
             samples = audio.load(clip.path, backbone.sample_rate_hz, name=clip.name).samples
             windows = audio.windows(samples, backbone.sample_rate_hz, backbone.window_s)
             mfcc += [baselines.mfcc_statistics(window, backbone.sample_rate_hz) for window in windows]
-            if isinstance(backbone, Answering):
+            if asking is not None and isinstance(backbone, Answering):
                 asked = [name.replace("_", " ") for name in names]  # folder names, as a model would say them
-                answers.append(backbone.answer_likelihoods(windows, options.prompt, asked)[:, None, None])
+                answers.append(backbone.answer_likelihoods(windows, asking.prompt, asked)[:, None, None])
         return LadderFeatures(heads, np.stack(mfcc), np.concatenate(answers) if answers else None)
+
+
+def _multiple_choice(checks: Sequence[ClipCheck]) -> list[str]:
+    """The multiple-choice prompt of each usable clip; the same sound among the same classes always gets the same one."""
+    names = sorted({str(check.clip.label) for check in checks})
+    return [multiple_choice_prompt(str(check.clip.label), names, int(str(check.content_id)[:8], 16)) for check in checks]
 
 
 def _wide(found: Proportion) -> str:

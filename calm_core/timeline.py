@@ -6,7 +6,7 @@ about once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from . import audio
 from .backbones import Backbone
 from .classifier import CalmClassifier
 from .confidence import COVERAGE
-from .errors import BundleError, Cancelled, DataError, OptionError
+from .errors import Cancelled, DataError, OptionError
 from .extraction import Cancel, Progress, origin_of
 from .vectors import HeadVectors
 
@@ -94,9 +94,7 @@ def timeline(
         raise OptionError(f"the window is {window_s:g} s; it must be {audio.MIN_SECONDS:g} to {backbone.window_s:g} s for this backbone.")
     if not 0 < hop_s <= window_s:
         raise OptionError(f"the hop is {hop_s:g} s; it must be above 0 and at most the window, {window_s:g} s, or sound is left out.")
-    if model.origin is None:
-        raise BundleError("this classifier was fitted on vectors of unknown origin, so it can't be asked about audio; learn it from clips.")
-    model.require_origin(origin := origin_of(backbone, model.origin.prompt))
+    model.require_origin(origin := origin_of(backbone, model.prompt))
     if model.temperature is None:
         raise DataError(f"a timeline needs calibrated confidence: {model.calibration_note}")
     samples = audio.load(path, backbone.sample_rate_hz, max_seconds=MAX_RECORDING_S).samples
@@ -108,8 +106,9 @@ def timeline(
         if progress:
             progress(start, len(pieces), f"window at {begins[start]:.0f} s")
         batch = pieces[start : start + BATCH]
-        vectors = backbone.extract(batch, model.origin.prompt)
-        found = model.predict(HeadVectors(vectors, np.arange(len(batch)), origin))
+        vectors = np.zeros((len(batch), *astuple(backbone.shape)), np.float32)
+        vectors[:, : model.layers] = backbone.extract(batch, model.prompt, model.layers)
+        found = model.predict(HeadVectors(vectors, np.arange(len(batch)), origin, model.layers))
         assert found.probabilities is not None  # for it is calibrated
         probabilities.append(found.probabilities)
         sets = found.sets(COVERAGE)

@@ -51,12 +51,13 @@ class HeadVectors:
     """Head vectors of some clips, one row per window.
 
     values: (W, L, H, D), float32 or float16; clip_of_row: (W,) which clip a window belongs to, 0 .. n_clips - 1 in order;
-    origin: None for arrays from elsewhere.
+    origin: None for arrays from elsewhere; layers: how many were read, from the first, the values behind them being zero; None for all.
     """
 
     values: Array
     clip_of_row: NDArray[np.int64]
     origin: Origin | None = None
+    layers: int | None = None
 
     def __post_init__(self) -> None:
         """Raises DataError where the shapes don't fit."""
@@ -76,16 +77,20 @@ class HeadVectors:
     def shape(self) -> tuple[int, ...]:
         return self.values.shape
 
+    def holds(self, layers: int) -> bool:
+        """Whether the first so many layers were read."""
+        return self.layers is None or self.layers >= layers
+
     def clip(self, number: int) -> HeadVectors:
         """One clip with all its windows, without a copy."""
         start, end = np.searchsorted(self.clip_of_row, [number, number + 1])
-        return HeadVectors(self.values[start:end], self.clip_of_row[start:end] - number, self.origin)
+        return HeadVectors(self.values[start:end], self.clip_of_row[start:end] - number, self.origin, self.layers)
 
     def clips(self, numbers: NDArray[np.integer]) -> HeadVectors:
         """A copy of some clips with all their windows, in the order given and numbered anew."""
         rows = [np.arange(*np.searchsorted(self.clip_of_row, [number, number + 1])) for number in numbers]
         clip_of_row = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
-        return HeadVectors(self.values[np.concatenate(rows)], clip_of_row, self.origin)
+        return HeadVectors(self.values[np.concatenate(rows)], clip_of_row, self.origin, self.layers)
 
 
 def vector_key(samples: Array, sample_rate_hz: int, origin: Origin) -> str:

@@ -110,6 +110,17 @@ def what_if_rows(rows: Sequence[ClipPrediction], found: Sequence[Prediction]) ->
     return sorted(table, key=lambda cells: not cells[1].endswith("(changed)"))
 
 
+def too_shallow(rows: Sequence[ClipPrediction], model: CalmClassifier) -> str:
+    """Says that present answers were read from fewer layers than these heads lie in; empty where none was."""
+    read = [row.heads.layers for row in rows if row.heads is not None and not row.heads.holds(model.layers)]
+    if not read:
+        return ""
+    return notice(
+        f"The answers in the tab Predict come from the layers up to {read[0]}, for no deeper head has a vote in your classifier. The heads "
+        f"chosen here go up to layer {model.layers}: to see their answers, keep more heads per class in the tab Learn and predict again."
+    )
+
+
 def why(row: ClipPrediction, class_names: Sequence[str], against: str) -> str:
     """Why a clip got its class and not the class `against`; where that is its own class, not the next best."""
     rival = None if against == row.label else class_names.index(against)

@@ -13,7 +13,7 @@ import pandas as pd
 from calm_core import figures
 from calm_core.classifier import CalmClassifier
 from calm_core.errors import BundleError
-from calm_core.options import NEUTRAL_PROMPT, ExtractOptions, FitOptions
+from calm_core.options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, listed_prompt
 from calm_core.studio import Learned, Workspace
 
 from . import words
@@ -118,7 +118,9 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     @told
     def learn(desk: Desk, backbone: str, *settings: Any) -> Learning:
         def work(progress: Progress, cancelled: Cancel) -> Current:
-            workspace, asking, options = desk.session.workspace, ExtractOptions(prompt=settings[0]), _fit_options(*settings[1:])
+            workspace, (prompt, listed, *fitting) = desk.session.workspace, settings
+            asking = ExtractOptions(prompt=listed_prompt(sorted(set(workspace.labels))) if listed else prompt)
+            options = _fit_options(*fitting)
             progress(0, len(workspace.usable), f"loading the backbone “{words.backbone_title(backbone)}”")
             model = page.studio.backbone(backbone)
             progress(0, len(workspace.usable), "listening to the first clips")
@@ -197,10 +199,17 @@ def saved(path: Path) -> Current:
 
 
 def _build_settings() -> tuple[gr.components.Component, ...]:
-    """The prompt, then the fields of FitOptions in the order of `_OPTION_FIELDS`."""
+    """The prompt, whether to list the classes instead, then the fields of FitOptions in the order of `_OPTION_FIELDS`."""
     default = FitOptions()
     with gr.Accordion("Settings (the defaults are a good start)", open=False, elem_id="learn-settings"):
         prompt = gr.Textbox(NEUTRAL_PROMPT, label="Question asked about every clip", info="The model listens with this question in mind.")
+        listed = gr.Checkbox(
+            False,
+            label="List my class names in the question",
+            info="Asks “What sound is this? Answer with one of these: …” in place of a question of yours.",
+            elem_id="learn-listed",
+        )
+        listed.input(lambda on: gr.update(visible=not on), listed, prompt, **AT_ONCE)
         auto = gr.Checkbox(
             False,
             label="Choose what is marked * from my clips",
@@ -233,7 +242,7 @@ def _build_settings() -> tuple[gr.components.Component, ...]:
         with gr.Row():
             scheme = gr.Dropdown(_SCHEMES, value=default.scheme, label="What makes a head reliable on a clip (r)", filterable=False)
             source = gr.Dropdown(_SOURCES, value=default.reliability, label="Which clips judge a head", filterable=False)
-    return prompt, auto, tau, tau_w, scheme, source, top_k, shrinkage, pooling, trust, centre, whiten
+    return prompt, listed, auto, tau, tau_w, scheme, source, top_k, shrinkage, pooling, trust, centre, whiten
 
 
 def _fit_options(*values: Any) -> FitOptions:

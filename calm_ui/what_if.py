@@ -82,9 +82,11 @@ def build_what_if(page: Page, chosen: Chosen, demo: gr.Blocks) -> None:
         on = _mask(current, off, layers)
         model = bench.with_heads(on, options)
         rows = [row for row in given.rows if row.heads is not None][:ANSWERS_SHOWN] if given and given.by is current else []
-        table = head_words.what_if_rows(rows, [model.predict(row.heads) for row in rows if row.heads is not None])
+        asked = [(row, row.heads) for row in rows if row.heads is not None and row.heads.holds(model.layers)]
+        table = head_words.what_if_rows([row for row, _ in asked], [model.predict(heads) for _, heads in asked])
         accuracy = replace(current.learned, model=model).accuracy
-        yield ["", head_words.what_if(model, current.learned, int(on.sum()), accuracy), gr.update(value=table, visible=bool(table))]
+        said = head_words.what_if(model, current.learned, int(on.sum()), accuracy) + head_words.too_shallow(rows, model)
+        yield ["", said, gr.update(value=table, visible=bool(table))]
 
     @told
     def ablation(current: Current) -> Iterator[list[Any]]:

@@ -36,7 +36,7 @@ def noise(seconds: float, seed: int = 0) -> np.ndarray:
 def test_it_is_the_models_own_attention(tiny: Qwen2AudioBackbone) -> None:
     wave = noise(1.0)
     (found,) = tiny.attention([wave], PROMPT)
-    clip = tiny._prepare(wave, PROMPT)
+    clip = tiny.prepare(wave, PROMPT)
     tiny.model.set_attn_implementation("eager")
     with torch.inference_mode():
         embeddings, _ = tiny._embed([clip])

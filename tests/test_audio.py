@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from calm_core import audio
 from calm_core.audio import AUDIO_SUFFIXES, ClipError, ClipStatus, Recording, load, windows
+from calm_core.dataset import preflight, read_folder
 from calm_core.errors import AudioError, OptionError
+from calm_core.extraction import extract
 
 TONE_HZ = 440.0
 RATE_HZ = 16_000
@@ -35,7 +37,7 @@ def encode(path: Path, codec: str, rate_hz: int, *, layout: str = "mono", sound:
     """Write one second of the tone with FFmpeg's encoders, beside a black picture where asked."""
     with av.open(str(path), "w") as container:
         if picture:
-            video = container.add_stream("mpeg4", rate=25)
+            video = container.add_stream("libvpx" if path.suffix == ".webm" else "mpeg4", rate=25)
             video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
         if sound:
             stream = container.add_stream(codec, rate=rate_hz, layout=layout)
@@ -116,6 +118,7 @@ def test_formats_of_libsndfile(tmp_path, suffix):
         ("lossless.m4a", "alac", 44_100, "stereo", False),
         ("browser.webm", "libopus", 48_000, "mono", False),
         ("video.mp4", "aac", 48_000, "stereo", True),
+        ("video.webm", "libopus", 48_000, "stereo", True),
         ("video.mkv", "pcm_s16le", 22_050, "mono", True),
         ("bare.aac", "aac", 16_000, "mono", False),
         ("old.mp3", "libmp3lame", 44_100, "stereo", False),
@@ -275,9 +278,24 @@ def test_missing_files_and_folders(tmp_path):
     assert "directory" in str(refusal(tmp_path))
 
 
-def test_a_video_without_sound(tmp_path):
-    error = refusal(encode(tmp_path / "mute.mp4", "", 0, sound=False, picture=True))
+@pytest.mark.parametrize("file", ["mute.mp4", "mute.webm", "mute.mkv"])
+def test_a_video_without_sound(tmp_path, file):
+    error = refusal(encode(tmp_path / file, "", 0, sound=False, picture=True))
     assert "no sound track" in str(error)
+
+
+def test_videos_are_clips_like_others(tmp_path, fake_backbone):
+    """From class folders to head vectors: the sound of a video is heard, and one without sound costs only itself."""
+    for file, codec in (("a.mp4", "aac"), ("b.webm", "libopus"), ("c.mkv", "pcm_s16le")):
+        (tmp_path / "bell").mkdir(exist_ok=True)
+        encode(tmp_path / "bell" / file, codec, 48_000, picture=True)
+    encode(tmp_path / "bell" / "mute.mp4", "", 0, sound=False, picture=True)
+    *good, mute = preflight(read_folder(tmp_path).clips)
+    assert [check.clip.name for check in good if check.usable] == ["bell/a.mp4", "bell/b.webm", "bell/c.mkv"]
+    assert mute.reason == "clip 'bell/mute.mp4' has no sound track; choose a recording, or a video with sound."
+    vectors = extract([check.clip.path for check in good], fake_backbone).values.reshape(3, -1)
+    near = vectors @ vectors.T / np.linalg.norm(vectors, axis=1) / np.linalg.norm(vectors, axis=1)[:, None]
+    assert near.min() > 0.9
 
 
 @pytest.mark.parametrize(("file", "codec"), [("a.flac", "flac"), ("a.m4a", "aac"), ("a.webm", "libopus")])

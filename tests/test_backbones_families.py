@@ -20,6 +20,8 @@ LENGTHS_S = (3.0, 0.1, 2.3, 0.8, 0.8125, 1.0)  # the whole window, the shortest 
 
 @pytest.fixture(scope="module", params=list(tiny_models.FAMILIES))
 def backbone(request: pytest.FixtureRequest) -> Backbone:
+    if package := tiny_models.NEEDS.get(request.param):
+        pytest.importorskip(package)
     return tiny_models.FAMILIES[request.param]()
 
 

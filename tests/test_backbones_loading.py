@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,10 @@ import torch
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 from safetensors.torch import load_file, save_file
 
-from calm_core import backbones
+from calm_core import backbones, studio
 from calm_core.backbones import backbone_row, load_backbone, loading, offered
 from calm_core.backbones.chat import ChatBackbone
+from calm_core.backbones.fake import FakeBackbone
 from calm_core.backbones.trimmed import AudioFlamingoBackbone, Qwen2AudioBackbone
 from calm_core.errors import BackboneError
 from calm_core.options import NEUTRAL_PROMPT
@@ -157,6 +160,57 @@ def test_files_that_do_not_belong_together() -> None:
     other._audio_token = 3
     with pytest.raises(BackboneError, match="has 0 places for 12 audio embeddings"):
         other.extract([tone(440)], NEUTRAL_PROMPT)
+
+
+def test_a_missing_package_is_named_before_any_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = backbone_row("voxtral-mini-3b")
+    monkeypatch.setattr(backbones, "find_spec", lambda _: None)
+    monkeypatch.setattr(loading.AutoConfig, "from_pretrained", lambda *_, **__: pytest.fail("asked the hub"))
+    with pytest.raises(BackboneError, match="'voxtral-mini-3b' needs the package mistral-common: pip install mistral-common, or use"):
+        load_backbone(row.id, "cpu")
+    monkeypatch.setattr(backbones, "find_spec", lambda name: name == "mistral_common" or None)
+    assert row.lacks == ""
+
+
+def test_families_that_cannot_be_read_say_why(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "granite_speech"}))
+    with pytest.raises(BackboneError, match=r"Granite Speech can't be used: its sound features need torchaudio.*; choose another"):
+        loading.from_hub("hub:some/one", None, str(tmp_path), "main", "cpu", torch.float32, 0)
+
+
+def test_a_device_that_is_full_is_told_with_the_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = saved(tiny_models.glm_asr(), tmp_path)
+
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("injected")
+
+    monkeypatch.setattr(ChatBackbone, "__init__", full)
+    with pytest.raises(
+        BackboneError, match=r"'x' has 0\.\d\d GB of weights, too much beside what else is on cpu, which has \d+ GB; wait for"
+    ):
+        loading.from_folder("x", "chat", folder, "0", "cpu", torch.float32)
+
+
+def test_the_previous_large_backbone_is_released_and_a_job_on_it_ends(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tiny = {"whisper-small": tiny_models.whisper, "glm-asr-nano": tiny_models.glm_asr, "pocket": FakeBackbone}
+    monkeypatch.setattr(studio, "load_backbone", lambda id, _: tiny[id]())
+    desk = studio.Studio()
+    pocket = desk.backbone("pocket", "cpu")
+    job = desk.backbone("glm-asr-nano", "cpu")
+    assert desk.backbone("glm-asr-nano", "cpu") is job
+    first = weakref.ref(job.model)  # type: ignore[attr-defined]
+    with caplog.at_level("INFO"):
+        desk.backbone("whisper-small", "cpu")
+    assert "released backbone 'glm-asr-nano', 0.00 GB of cpu's memory, for 'whisper-small', which needs about 2 GB" in caplog.text
+    assert job.extract([tone(440)], NEUTRAL_PROMPT).shape[0] == 1
+    del job
+    desk.backbone("glm-asr-nano", "cpu")
+    gc.collect()
+    assert first() is None
+    assert desk.backbone("pocket", "cpu") is pocket
+    assert len(desk._backbones) == 2
 
 
 def test_rows_of_the_hub() -> None:

@@ -79,6 +79,10 @@ def test_fit_with_the_classes_listed(capsys: pytest.CaptureFixture, class_folder
     assert run(capsys, "predict", model, class_folders / "low")[0] == 0
     code, _, err = run(capsys, "fit", class_folders, "-o", model, "--backbone", "fake", "--list-classes", "--prompt", "What?")
     assert (code, "leave out --prompt" in err) == (1, True)
+    code, _, err = run(capsys, "predict", model, class_folders / "low", "--prompt", "What?")
+    assert (code, "prompt: 'What sound is this? Answer with one of these: high, low, mid.' / 'What?'" in err) == (1, True)
+    code, _, err = run(capsys, "evaluate", class_folders, "--backbone", "fake", "--list-classes", "--multiple-choice")
+    assert (code, "leave out --prompt and --list-classes" in err) == (1, True)
 
 
 def test_fit_names_the_label_that_the_others_contradict(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
@@ -216,11 +220,15 @@ def test_backbones_and_doctor(capsys: pytest.CaptureFixture) -> None:
     assert code == 0
     assert [row["id"] for row in found["backbones"]] == [row.id for row in backbones.offered()]
     assert found["default"] == "pocket"
+    assert {row["id"]: row["needs"] for row in found["backbones"] if row["needs"]} == {"voxtral-mini-3b": "mistral-common"}
+    _, out, _ = run(capsys, "backbones")
+    assert "Granite Speech can't be used: its sound features need torchaudio" in out
     code, out, _ = run(capsys, "doctor", "--json")
     assert code == 0
     assert json.loads(out)["ok"] is True
     _, out, _ = run(capsys, "doctor")
     assert "soundfile formats" in out
+    assert re.search("voxtral-mini-3b +mistral-common is (there|missing)", out)
 
 
 def test_the_module_runs_and_keeps_stdout_clean(class_folders: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from calm_core import ExtractOptions, VectorStore, extract, extraction
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.errors import AudioError, BackboneError, Cancelled, DataError, OptionError
 from calm_core.extraction import ClipSource, origin_of
-from calm_core.options import listed_prompt, multiple_choice_prompt
+from calm_core.options import EACH_ITS_OWN, listed_prompt, multiple_choice_prompt
 
 from .conftest import tone
 
@@ -69,8 +70,10 @@ def test_a_clips_own_prompt_is_asked_and_keyed(paths: list[Path], fake_backbone:
     assert fake_backbone.windows_seen == 20
     np.testing.assert_array_equal(mixed[::2], whole[::2])
     np.testing.assert_array_equal(mixed[1::2], other[1::2])
-    fresh = extract(sources, FakeBackbone(), store=VectorStore(paths[0].parent / "fresh")).values
-    np.testing.assert_allclose(fresh, mixed, rtol=1e-5)
+    fresh = extract(sources, FakeBackbone(), store=VectorStore(paths[0].parent / "fresh"))
+    np.testing.assert_allclose(fresh.values, mixed, rtol=1e-5)
+    assert fresh.origin == origin_of(fake_backbone, EACH_ITS_OWN)
+    assert extract(sources[1::2], fake_backbone).origin == origin_of(fake_backbone, "Is it a bird?")
 
 
 def test_prompts() -> None:
@@ -125,11 +128,11 @@ class Hungry(FakeBackbone):
         self.most = most
         self.sizes: list[int] = []
 
-    def extract(self, waveforms, prompt, layers=None):  # type: ignore[no-untyped-def]
-        if len(waveforms) > self.most:
+    def read(self, prepared, layers=None):  # type: ignore[no-untyped-def]
+        if len(prepared) > self.most:
             raise torch.OutOfMemoryError("injected")
-        self.sizes.append(len(waveforms))
-        return super().extract(waveforms, prompt, layers)
+        self.sizes.append(len(prepared))
+        return super().read(prepared, layers)
 
 
 def test_out_of_memory_halves_the_batch_and_loses_nothing(paths: list[Path]) -> None:
@@ -181,14 +184,61 @@ def test_little_is_decoded_at_once(paths: list[Path], fake_backbone: FakeBackbon
 
 
 class Deaf(FakeBackbone):
-    def extract(self, waveforms, prompt, layers=None):  # type: ignore[no-untyped-def]
-        return super().extract(waveforms, prompt, layers) * np.nan
+    def read(self, prepared, layers=None):  # type: ignore[no-untyped-def]
+        return super().read(prepared, layers) * np.nan
 
 
 def test_vectors_that_are_not_finite_are_never_stored(paths: list[Path]) -> None:
     with pytest.raises(BackboneError, match=r"no finite head vectors for clip '\d\.wav'"):
         extract(paths, Deaf())
     assert np.isfinite(extract(paths, FakeBackbone()).values).all()
+
+
+class Traced(FakeBackbone):
+    """Notes what is prepared and read; a forward pass ends only when the next batch is prepared."""
+
+    def __init__(self, batches: list[int]) -> None:
+        super().__init__()
+        self.due = np.cumsum([*batches, 0]).tolist()  # windows that are prepared by the end of each pass
+        self.enough = threading.Condition()
+        self.prepared: list[int] = []
+        self.read_sizes: list[int] = []
+
+    def prepare(self, waveform, prompt):  # type: ignore[no-untyped-def]
+        with self.enough:
+            self.prepared.append(len(waveform))
+            self.enough.notify()
+        return super().prepare(waveform, prompt)
+
+    def read(self, prepared, layers=None):  # type: ignore[no-untyped-def]
+        self.read_sizes.append(len(prepared))
+        due = self.due[min(len(self.read_sizes), len(self.due) - 1)]
+        with self.enough:
+            assert self.enough.wait_for(lambda: len(self.prepared) >= due, 30)
+            assert len(self.prepared) == due  # one batch ahead, no more
+        return super().read(prepared, layers)
+
+
+def test_the_next_batch_is_prepared_while_one_runs(paths: list[Path], fake_backbone: FakeBackbone, tmp_path: Path) -> None:
+    traced = Traced([4, 4, 2])
+    found = extract(paths, traced, ExtractOptions(batch_size=4), store=VectorStore(tmp_path / "s"))
+    assert traced.read_sizes == [4, 4, 2]
+    assert traced.prepared == sorted(traced.prepared, reverse=True)  # in the order of the batches, each window once
+    np.testing.assert_allclose(found.values, extract(paths, fake_backbone).values, rtol=1e-5)
+
+
+def test_what_fails_in_preparing_comes_through_and_leaves_no_thread(paths: list[Path]) -> None:
+    class Broken(FakeBackbone):
+        def prepare(self, waveform, prompt):  # type: ignore[no-untyped-def]
+            if len(waveform) < 6000:
+                raise ValueError("a processor's fault")
+            return super().prepare(waveform, prompt)
+
+    broken = Broken()
+    with pytest.raises(ValueError, match="a processor's fault"):
+        extract(paths, broken, ExtractOptions(batch_size=2))
+    assert broken.windows_seen > 0  # those before it are done, and kept
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("prepare")]
 
 
 def test_unusable_clips_are_named(tmp_path: Path, write_wav: Write, fake_backbone: FakeBackbone) -> None:

@@ -41,9 +41,9 @@ class SlowFake(FakeBackbone):
         self.gate = threading.Event()
         self.gate.set()
 
-    def extract(self, waveforms, prompt, layers=None):
+    def read(self, prepared, layers=None):
         assert self.gate.wait(30)
-        return super().extract(waveforms, prompt, layers)
+        return super().read(prepared, layers)
 
 
 class WatchedStudio(Studio):
@@ -334,6 +334,19 @@ def test_looking_at_the_page_leaves_no_files(page: Page, visitors: Path) -> None
         page.locator("#learn-download").click()
     assert download.value.suggested_filename == EXAMPLE_MODEL.name
     assert set(root.iterdir()) <= before
+
+
+def test_the_classes_can_be_listed_in_the_question(page: Page, served: tuple[str, WatchedStudio], archive: Path) -> None:
+    _, studio = served
+    add_zip(page, archive)
+    tab(page, "Learn")
+    page.locator("#learn-settings button").first.click()
+    page.locator("#learn-listed input").check()
+    expect(page.get_by_label("Question asked about every clip")).to_be_hidden()
+    before = len(studio.learned)
+    learn(page)
+    assert len(studio.learned) == before + 1
+    assert studio.learned[-1].model.prompt == "What sound is this? Answer with one of these: hum, tone, whistle."
 
 
 def test_cancel_says_what_is_kept(page: Page, served: tuple[str, WatchedStudio], archive: Path) -> None:

@@ -11,10 +11,12 @@ import pytest
 
 from calm_core import dataset
 from calm_core.backbones.fake import FakeBackbone
+from calm_core.classifier import CalmClassifier
 from calm_core.confidence import HeldOut
 from calm_core.dataset import Clip, Dataset
-from calm_core.errors import BundleError, Cancelled, DataError
-from calm_core.options import FitOptions
+from calm_core.errors import BundleError, Cancelled, DataError, OptionError
+from calm_core.extraction import origin_of
+from calm_core.options import EACH_ITS_OWN, ExtractOptions, FitOptions
 from calm_core.studio import Learned, Studio, Workspace, spectrogram
 
 from .conftest import RATE_HZ, TONES_HZ, tone
@@ -55,6 +57,48 @@ def test_tuned_on_the_clips_the_scores_stay_votes(studio: Studio, workspace: Wor
         assert 0 <= p.scores.min() <= p.scores.max() <= 1
         assert learned.model.class_names[int(p.scores.argmax())] == p.label
         np.testing.assert_allclose(np.exp(p.contributions.sum((0, 1))), p.scores, rtol=1e-4)
+
+
+class Shallow(FakeBackbone):
+    """Only its first two layers hear anything. Notes how many layers it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._projection[2:] = 0
+        self.asked: list[int | None] = []
+
+    def read(self, prepared, layers=None):  # type: ignore[no-untyped-def]
+        self.asked.append(layers)
+        return super().read(prepared, layers)
+
+
+def test_a_sparse_model_leaves_the_backbone_behind_its_deepest_head(
+    studio: Studio, workspace: Workspace, tmp_path: Path, write_wav: Write
+) -> None:
+    """With the answers, the reasons and the sets of the whole pass; and the part that was read never passes for the whole."""
+    backbone = Shallow()
+    learned = studio.learn(workspace, backbone, options=FitOptions(top_k=3), ladder=False)
+    assert learned.model.layers == 2
+    queries = [Clip(write_wav(tmp_path / f"{hz}.wav", tone(hz, seed=hz)), f"{hz}.wav", None) for hz in (210, 950, 3100)]
+    part = studio.predict(learned.model, queries, backbone)
+    assert backbone.asked[-1] == 2
+    whole = studio.vectors(queries, backbone, ExtractOptions())
+    assert backbone.asked[-1] is None  # what was read of the clips before wasn't taken for the whole
+    found = learned.model.predict(whole)
+    assert [p.label for p in part] == found.labels == ["low", "mid", "high"]
+    assert [p.prediction_set for p in part] == found.sets()
+    np.testing.assert_array_equal([p.scores for p in part], found.scores)
+    np.testing.assert_array_equal([p.probabilities for p in part], found.probabilities)
+    np.testing.assert_array_equal([p.contributions for p in part], learned.model.explain(whole))
+
+    heads = part[0].heads
+    assert heads is not None
+    everything = studio.learn(workspace, backbone, options=FitOptions(scheme="brier"), ladder=False).model
+    assert everything.layers == 4
+    with pytest.raises(DataError, match="only the first 2 layers, the classifier asks heads up to layer 4"):
+        everything.predict(heads)
+    with pytest.raises(DataError, match="only the first 2 layers; extract them whole"):
+        CalmClassifier.fit(studio.vectors(queries, backbone, ExtractOptions(), layers=2), ["a", "b", "c"])
 
 
 def test_learning_again_makes_no_forward_pass(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:
@@ -105,6 +149,40 @@ def test_a_model_of_another_backbone_or_prompt_is_refused(studio: Studio, worksp
         studio.predict(learned.model, clips, FakeBackbone(seed=1))
     with pytest.raises(BundleError, match="prompt"):
         studio.predict(learned.model, clips, fake_backbone, prompt="Which bird?")
+
+
+def test_multiple_choice_is_marked_and_no_model_of_it_answers(
+    studio: Studio, class_folders: Path, write_wav: Write, fake_backbone: FakeBackbone
+) -> None:
+    for i in range(4):
+        write_wav(class_folders / "top" / f"{i}.wav", tone(6000 + 50 * i, seed=i))
+    data = dataset.read(class_folders)
+    asked: list[str] = []
+
+    class Questioned(FakeBackbone):
+        def prepare(self, waveform, prompt):  # type: ignore[no-untyped-def]
+            asked.append(prompt)
+            return super().prepare(waveform, prompt)
+
+    found, _ = studio.evaluate(data, Questioned(), shots=[2], episodes=2, multiple_choice=True)
+    assert "four options of which one is its class, as in the paper, which leaks the answer" in found.protocol
+    assert "zero_shot" not in {row.method for row in found.results}
+    assert len(asked) == 16
+    assert all(prompt.startswith("What sound is this? Choose one of these:\nA. ") for prompt in asked)
+    studio.evaluate(data, Questioned(), shots=[2], episodes=2, seed=1, multiple_choice=True)
+    assert len(asked) == 16  # the same sound is asked the same
+
+    origin = origin_of(fake_backbone, EACH_ITS_OWN)
+    vectors = studio.vectors(data.clips, fake_backbone, ExtractOptions(), prompts=asked)
+    assert vectors.origin == origin
+    model = CalmClassifier.fit(vectors, [str(clip.label) for clip in data.clips], null=False)
+    with pytest.raises(BundleError, match="a question of its own"):
+        studio.predict(model, data.clips[:1], fake_backbone)
+
+
+def test_multiple_choice_needs_four_classes(studio: Studio, class_folders: Path, fake_backbone: FakeBackbone) -> None:
+    with pytest.raises(OptionError, match="needs 4 classes"):
+        studio.evaluate(dataset.read(class_folders), fake_backbone, shots=[2], episodes=2, multiple_choice=True)
 
 
 def test_evaluate_by_folds_never_mixes_them(studio: Studio, class_folders: Path, fake_backbone: FakeBackbone) -> None:

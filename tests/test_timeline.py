@@ -15,7 +15,7 @@ from calm_core.classifier import CalmClassifier
 from calm_core.cli import main
 from calm_core.errors import Cancelled, DataError, OptionError
 from calm_core.extraction import origin_of
-from calm_core.options import NEUTRAL_PROMPT
+from calm_core.options import NEUTRAL_PROMPT, FitOptions
 from calm_core.timeline import Timeline, timeline
 from calm_core.vectors import HeadVectors
 
@@ -66,6 +66,26 @@ def test_events_merge_in_runs_and_leave_out_what_fits_nothing() -> None:
     assert first.confidence == pytest.approx(0.95)
     assert (second.start_s, second.end_s, second.label) == (3.5, 4.5, "b")
     assert line.events(0.99) == ()
+
+
+def test_a_sparse_model_hears_no_deeper_than_its_heads(recording: Path) -> None:
+    class Watched(FakeBackbone):
+        def extract(self, waveforms, prompt, layers=None):  # type: ignore[no-untyped-def]
+            asked.add(layers)
+            return super().extract(waveforms, prompt, layers)
+
+    asked: set[int | None] = set()
+    backbone = Watched()
+    backbone._projection[2:] = 0  # deaf
+    waves = [sound(hz, 1.0, i) for i in range(8) for hz in (400.0, 3000.0)]
+    vectors = HeadVectors(backbone.extract(waves, NEUTRAL_PROMPT), np.arange(16), origin_of(backbone, NEUTRAL_PROMPT))
+    sparse = CalmClassifier.fit(vectors, ["low", "high"] * 8, options=FitOptions(top_k=2), null=False)
+    assert sparse.layers <= 2
+    asked.clear()
+    found = timeline(sparse, recording, backbone)
+    assert asked == {sparse.layers}
+    whole = backbone.extract([sf.read(recording, dtype="float32")[0][:32_000]], NEUTRAL_PROMPT)
+    np.testing.assert_allclose(found.probabilities[:1], sparse.predict(whole).probabilities, rtol=1e-5)
 
 
 def test_a_clip_shorter_than_a_window_is_one_window(model: CalmClassifier, backbone: FakeBackbone, tmp_path: Path) -> None:

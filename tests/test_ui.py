@@ -24,7 +24,8 @@ from calm_core.dataset import Clip, Dataset, read_folder
 from calm_core.errors import BundleError, Cancelled, DataError
 from calm_core.options import FitOptions
 from calm_core.studio import ClipPrediction, Doubt, Learned, Studio
-from calm_ui import words
+from calm_core.vectors import HeadVectors
+from calm_ui import head_words, words
 from calm_ui.header import choices
 from calm_ui.intake import bytes_needed, from_class, from_files
 from calm_ui.jobs import Job, Slot, Step
@@ -518,3 +519,15 @@ def test_what_is_not_calibrated_gets_the_reason_and_no_table() -> None:
 
     assert "Only 6 clips" in words.calibration_text(Learned(Model()))
     assert words.calibration_rows(Learned(Model())) == []
+
+
+def test_answers_read_from_fewer_layers_than_the_heads_asked_are_explained() -> None:
+    class Model:
+        layers = 7
+
+    heads = HeadVectors(np.zeros((1, 8, 2, 2), np.float32), np.arange(1), layers=5)
+    rows = [ClipPrediction("a.wav", Path("a.wav"), heads=heads)]
+    assert "the layers up to 5" in head_words.too_shallow(rows, Model())
+    assert "go up to layer 7" in head_words.too_shallow(rows, Model())
+    assert head_words.too_shallow([replace(rows[0], heads=replace(heads, layers=7))], Model()) == ""
+    assert head_words.too_shallow([replace(rows[0], heads=replace(heads, layers=None))], Model()) == ""

@@ -6,6 +6,10 @@ tokenizer without merges that knows the family's special tokens.
 
 from __future__ import annotations
 
+import json
+import tempfile
+from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +22,7 @@ from calm_core.backbones import load_backbone
 from calm_core.backbones.chat import ChatBackbone
 from calm_core.backbones.omni import Qwen3OmniBackbone, Qwen25OmniBackbone, SoundProcessor
 from calm_core.backbones.trimmed import MIN_FRAMES, AudioFlamingoBackbone, MusicFlamingoBackbone, Qwen2AudioBackbone
+from calm_core.backbones.voxtral import VoxtralBackbone
 from calm_core.backbones.whisper import WhisperBackbone
 
 MELS, WINDOW_S = 16, 3
@@ -194,6 +199,47 @@ def qwen3_asr() -> ChatBackbone:
     return ChatBackbone("tiny", "0", build(transformers.Qwen3ASRForConditionalGeneration, config), processor, "cpu")
 
 
+def voxtral() -> VoxtralBackbone:
+    """Needs the package mistral-common. Its tokenizer is a file of Mistral's format in which every byte is a token."""
+    from mistral_common.tokens.tokenizers.base import SpecialTokens
+    from mistral_common.tokens.tokenizers.tekken import Tekkenizer
+
+    names = [SpecialTokens(token["token_str"]).value for token in Tekkenizer.DEPRECATED_SPECIAL_TOKENS]
+    names += [*(f"<SPECIAL_{i}>" for i in range(len(names), 24)), "[AUDIO]", "[BEGIN_AUDIO]"]  # these two are 24 and 25 in the hub's models
+    names += [token.value for token in SpecialTokens if token.value not in names]
+    sizes = {"num_vocab_tokens": 256, "default_vocab_size": 256 + len(names), "default_num_special_tokens": len(names)}
+    content = {
+        "config": {"pattern": r"\s+|\S+", "version": "v7", **sizes},
+        "vocab": [{"rank": i, "token_bytes": b64encode(bytes([i])).decode(), "token_str": None} for i in range(256)],
+        "special_tokens": [{"rank": i, "token_str": name, "is_control": True} for i, name in enumerate(names)],
+        "audio": {
+            "sampling_rate": 16_000,
+            "frame_rate": 12.5,
+            "chunk_length_s": 4.0,
+            "audio_encoding_config": {"num_mel_bins": MELS, "hop_length": 160, "window_size": 400},
+        },
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tekken.json"
+        path.write_text(json.dumps(content))
+        tokens = transformers.MistralCommonBackend(tokenizer_path=path)
+    config = transformers.VoxtralConfig(
+        audio_config={
+            "model_type": "voxtral_encoder",
+            "num_mel_bins": MELS,
+            "hidden_size": 16,
+            "intermediate_size": 64,  # four positions of the encoder make one audio token
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "max_source_positions": 200,
+        },
+        text_config={"model_type": "llama", "vocab_size": len(tokens), **DECODER},
+        audio_token_id=24,
+    )
+    processor = transformers.VoxtralProcessor(extractor(4), tokens)
+    return VoxtralBackbone("tiny", "0", build(transformers.VoxtralForConditionalGeneration, config), processor, "cpu")
+
+
 def whisper() -> WhisperBackbone:
     tokens = WhisperTokenizer(vocab=BYTES)
     words = ["<|startofprev|>", "<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|translate|>", "<|notimestamps|>"]
@@ -227,8 +273,10 @@ FAMILIES = {
     "qwen3_omni": qwen3_omni,
     "glmasr": glm_asr,
     "qwen3_asr": qwen3_asr,
+    "voxtral": voxtral,
     "whisper": whisper,
 }
+NEEDS = {"voxtral": "mistral_common"}  # families whose processor needs an optional package
 
 
 def whole_inputs(backbone: ChatBackbone, waveform: np.ndarray, prompt: str) -> dict[str, torch.Tensor]:
@@ -238,8 +286,9 @@ def whole_inputs(backbone: ChatBackbone, waveform: np.ndarray, prompt: str) -> d
     if isinstance(backbone, Qwen25OmniBackbone):
         whole = backbone._extractor([waveform], sampling_rate=16_000, return_attention_mask=True, return_tensors="pt")
         features = {"input_features": whole["input_features"], "feature_attention_mask": whole["attention_mask"]}
-        ids = backbone._prepare(waveform, prompt).ids
+        ids = backbone.prepare(waveform, prompt).ids
     else:
-        prepared = ChatBackbone._prepare(backbone, waveform, prompt)
+        prepare = VoxtralBackbone.prepare if isinstance(backbone, VoxtralBackbone) else ChatBackbone.prepare
+        prepared = prepare(backbone, waveform, prompt)
         ids, features = prepared.ids, prepared.features
     return {"input_ids": ids[None], "attention_mask": torch.ones_like(ids)[None], **features}

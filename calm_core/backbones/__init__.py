@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
 from ..errors import BackboneError
 from .attending import Attending
-from .base import Answering, Backbone, HeadShape, check_layers, device_memory_gb
+from .base import Answering, Backbone, HeadShape, check_layers, device_memory_gb, free_memory, weights_gb
 from .fake import FakeBackbone
 
 POCKET_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pocket"
@@ -26,7 +27,7 @@ class BackboneRow:
 
     revision: a pinned commit; "main" becomes the commit that the hub reports when it is loaded (embedded: hash of weights).
     memory_gb: device memory for the weights in bfloat16 (the pocket: float32) and one batch; a CPU runs in float32 and needs twice that.
-    heads: layers x heads, as text; hears: what it was trained on.
+    heads: layers x heads, as text; hears: what it was trained on; needs: a package beside those of requirements.txt.
     """
 
     id: str
@@ -39,7 +40,15 @@ class BackboneRow:
     heads: str
     licence: str
     hears: str = "all sounds"
+    needs: str = ""
     hidden: bool = False  # for tests only: not offered in menus
+
+    @property
+    def lacks(self) -> str:
+        """What has to be installed first, in a few words; empty where nothing has to."""
+        if not self.needs or find_spec(self.needs.replace("-", "_")) is not None:
+            return ""
+        return f"needs the package {self.needs}: pip install {self.needs}"
 
 
 BACKBONES: tuple[BackboneRow, ...] = (
@@ -94,6 +103,19 @@ BACKBONES: tuple[BackboneRow, ...] = (
         "nvidia-noncommercial",
         "music",
     ),
+    BackboneRow(
+        "voxtral-mini-3b",
+        "Voxtral Mini 3B",
+        "voxtral",
+        "mistralai/Voxtral-Mini-3B-2507",
+        "main",
+        11,
+        30,
+        "30 x 32",
+        "Apache-2.0",
+        "speech",
+        "mistral-common",
+    ),
     BackboneRow("qwen3-asr-2b", "Qwen3-ASR 1.7B", "chat", "Qwen/Qwen3-ASR-1.7B-hf", "main", 6, 30, "28 x 16", "Apache-2.0", "speech"),
     BackboneRow("glm-asr-nano", "GLM-ASR Nano", "chat", "zai-org/GLM-ASR-Nano-2512", "main", 6, 30, "28 x 16", "MIT", "speech"),
     BackboneRow("whisper-small", "Whisper small", "whisper", "openai/whisper-small", "main", 1, 30, "24 x 12", "Apache-2.0", "speech"),
@@ -111,6 +133,13 @@ BACKBONES: tuple[BackboneRow, ...] = (
     ),
     BackboneRow("fake", "Fake (tests)", "fake", None, "seed-0", 0.0, 5, "4 x 8", "Apache-2.0", hidden=True),
 )
+
+
+# Families of transformers that can't be read here, by model type, and why: said by 'backbones', 'doctor' and a load from the hub.
+NOT_OFFERED = {
+    "granite_speech": "Granite Speech can't be used: its sound features need torchaudio, its language model an adapter that needs peft",
+    "phi4_multimodal": "Phi-4-multimodal can't be used: transformers gives no access to its sound features, and its adapter needs peft",
+}
 
 
 def offered() -> tuple[BackboneRow, ...]:
@@ -156,13 +185,15 @@ def fitting(device: str) -> tuple[BackboneRow, ...]:
 def load_backbone(id: str = DEFAULT_BACKBONE, device: str = "auto") -> Backbone:
     """Loads a backbone by its id in the table: float32 on a CPU and for the pocket, bfloat16 for the big ones elsewhere.
 
-    Raises BackboneError for an unknown id, a missing device, a model larger than the device's memory (before anything large is
+    Raises BackboneError for an unknown id, a missing device or package, a model larger than the device's memory (before anything large is
     downloaded), weights that can't be had, or a model whose heads can't be read.
     """
     row = backbone_row(id)
     device = resolve_device(device)
     if row.family == "fake":
         return FakeBackbone()
+    if row.lacks:
+        raise BackboneError(f"backbone {id!r} {row.lacks}, or use the embedded backbone {DEFAULT_BACKBONE!r}.")
     # transformers takes seconds to import, so only who loads a real model pays for it.
     from . import loading
 
@@ -178,6 +209,7 @@ __all__ = [
     "BACKBONES",
     "DEFAULT_BACKBONE",
     "HUB_PREFIX",
+    "NOT_OFFERED",
     "Answering",
     "Attending",
     "Backbone",
@@ -186,7 +218,10 @@ __all__ = [
     "backbone_row",
     "check_layers",
     "fitting",
+    "free_memory",
     "load_backbone",
+    "needed_gb",
     "offered",
     "resolve_device",
+    "weights_gb",
 ]

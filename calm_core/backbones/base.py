@@ -5,11 +5,12 @@ Backbones receive waveforms, never paths. They know nothing of labels, classes o
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -50,8 +51,12 @@ class Backbone(Protocol):
     window_s: float
     tokens_per_s: float
 
-    def extract(self, waveforms: Sequence[Array], prompt: str, layers: int | None = None) -> Array:
-        """Head vectors (N, L, H, D) float32 on the CPU of N mono waveforms (n_i,) at sample_rate_hz.
+    def prepare(self, waveform: Array, prompt: str) -> Any:
+        """A mono waveform (n,) at sample_rate_hz and the prompt as the model takes them, on the CPU. Any thread may do this ahead."""
+        ...
+
+    def read(self, prepared: Sequence[Any], layers: int | None = None) -> Array:
+        """Head vectors (N, L, H, D) float32 on the CPU of N waveforms that `prepare` has prepared, all with one prompt.
 
         layers: only those of the first so many layers, (N, layers, H, D); the model is left there, which is what a fitted classifier
         that uses few heads needs.
@@ -59,6 +64,10 @@ class Backbone(Protocol):
         The vectors of a clip are the same alone or in a batch, within 1e-4 in float32. Raises torch.OutOfMemoryError where
         the batch is too large for the device; nothing is left behind then.
         """
+        ...
+
+    def extract(self, waveforms: Sequence[Array], prompt: str, layers: int | None = None) -> Array:
+        """`read` of waveforms that `prepare` prepares here and now."""
         ...
 
 
@@ -91,6 +100,19 @@ def device_memory_gb(device: str) -> float:
     if device.split(":")[0] == "cuda":
         return torch.cuda.get_device_properties(torch.device(device)).total_memory / 1e9
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+
+
+def weights_gb(backbone: Backbone) -> float:
+    """Memory that a backbone's weights take, in GB; 0 for one without a model."""
+    model = getattr(backbone, "model", None)
+    return 0.0 if model is None else sum(p.numel() * p.element_size() for p in model.parameters()) / 1e9
+
+
+def free_memory(device: str) -> None:
+    """Gives back to the device what nothing refers to any more: models hold cycles, and torch keeps freed memory for itself."""
+    gc.collect()
+    if device.split(":")[0] == "cuda":
+        torch.cuda.empty_cache()
 
 
 @contextmanager

@@ -65,14 +65,17 @@ class ChatBackbone:
         # dtype and attention implementation change the last digits, so they are part of the key.
         self.preprocessing = f"{self.version} {str(model.dtype).removeprefix('torch.')} {model.config._attn_implementation}"
 
-    @torch.inference_mode()
     def extract(self, waveforms: Sequence[Array], prompt: str, layers: int | None = None) -> Array:
         """See Backbone.extract."""
+        return self.read([self.prepare(waveform, prompt) for waveform in waveforms], layers)
+
+    @torch.inference_mode()
+    def read(self, prepared: Sequence[Prepared], layers: int | None = None) -> Array:
+        """See Backbone.read."""
         wanted = self._projections[: check_layers(layers, self.shape)]
-        clips = [self._prepare(waveform, prompt) for waveform in waveforms]
         # The hooks sit on the one model that all threads share: two passes at once would capture each other's rows.
         with self._alone, one_out_of_memory():
-            embeddings, lengths = self._embed(clips)
+            embeddings, lengths = self._embed(prepared)
             with capture_heads(wanted, self.shape.heads, lengths - 1, then_stop=True) as capture:
                 self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=False)
             return capture.vectors().numpy()
@@ -120,8 +123,8 @@ class ChatBackbone:
         """Keywords for the processor about one waveform (n,)."""
         return {"sampling_rate": self.sample_rate_hz}
 
-    def _prepare(self, waveform: Array, prompt: str) -> Prepared:
-        """One clip through the processor. Needs no model, so any thread may do it."""
+    def prepare(self, waveform: Array, prompt: str) -> Prepared:
+        """See Backbone.prepare: one clip through the processor."""
         inputs = self.processor(text=[self._text(prompt)], audio=[waveform], return_tensors="pt", **self._audio_options(waveform))
         ids = inputs.pop("input_ids")[0]
         return Prepared(ids, {name: value for name, value in inputs.items() if name != "attention_mask"})
@@ -163,7 +166,7 @@ class ChatBackbone:
     def _reading(self, waveforms: Sequence[Array], prompt: str) -> Iterator[Reading]:
         """The prompts, read; inside, this thread alone uses the model."""
         with torch.inference_mode(), self._alone, one_out_of_memory():
-            embeddings, lengths = self._embed([self._prepare(waveform, prompt) for waveform in waveforms])
+            embeddings, lengths = self._embed([self.prepare(waveform, prompt) for waveform in waveforms])
             read = self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=True)
             yield Reading(read.past_key_values, lengths, self._logits(read.last_hidden_state[torch.arange(len(lengths)), lengths - 1]))
 

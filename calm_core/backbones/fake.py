@@ -30,14 +30,20 @@ class FakeBackbone:
         self.calls = 0
         self.windows_seen = 0
 
-    def extract(self, waveforms: Sequence[Array], prompt: str, layers: int | None = None) -> Array:
-        """See Backbone.extract; the prompt turns the bands, so that another prompt gives other vectors."""
+    def prepare(self, waveform: Array, prompt: str) -> Array:
+        """See Backbone.prepare; the prompt turns the bands, so that another prompt gives other vectors."""
+        return np.roll(_band_energies(waveform), sum(prompt.encode()) % N_BANDS)
+
+    def read(self, prepared: Sequence[Array], layers: int | None = None) -> Array:
+        """See Backbone.read."""
         projection = self._projection[: check_layers(layers, self.shape)]
         self.calls += 1
-        self.windows_seen += len(waveforms)
-        shift = sum(prompt.encode()) % N_BANDS
-        bands = np.stack([np.roll(_band_energies(w), shift) for w in waveforms])
-        return np.einsum("lhdb,nb->nlhd", projection, bands, dtype=np.float32)
+        self.windows_seen += len(prepared)
+        return np.einsum("lhdb,nb->nlhd", projection, np.stack(prepared), dtype=np.float32)
+
+    def extract(self, waveforms: Sequence[Array], prompt: str, layers: int | None = None) -> Array:
+        """See Backbone.extract."""
+        return self.read([self.prepare(waveform, prompt) for waveform in waveforms], layers)
 
     def answer(self, waveforms: Sequence[Array], prompt: str) -> list[str]:  # noqa: ARG002
         """See Answering.answer: names the loudest band, whatever the prompt."""

@@ -22,10 +22,12 @@ from transformers import AutoConfig, AutoProcessor, AutoTokenizer, WhisperFeatur
 from transformers.utils.logging import disable_progress_bar
 
 from ..errors import BackboneError
-from .base import Backbone, device_memory_gb
+from . import NOT_OFFERED
+from .base import Backbone, device_memory_gb, one_out_of_memory
 from .chat import ChatBackbone
 from .omni import Qwen3OmniBackbone, Qwen25OmniBackbone, SoundProcessor
 from .trimmed import AudioFlamingoBackbone, MusicFlamingoBackbone, Qwen2AudioBackbone
+from .voxtral import VoxtralBackbone
 from .whisper import WhisperBackbone
 
 ELSE_POCKET = "or use the embedded backbone 'pocket'."
@@ -55,6 +57,7 @@ FAMILIES: dict[str, Family] = {
     "qwen3_omni": Family(Qwen3OmniBackbone, "Qwen3OmniMoeThinkerForConditionalGeneration", _sound_processor),
     "audioflamingo3": Family(AudioFlamingoBackbone, "AudioFlamingo3ForConditionalGeneration"),
     "musicflamingo": Family(MusicFlamingoBackbone, "MusicFlamingoForConditionalGeneration"),
+    "voxtral": Family(VoxtralBackbone, "VoxtralForConditionalGeneration"),
     "whisper": Family(WhisperBackbone, "WhisperForConditionalGeneration"),
     "chat": Family(ChatBackbone, None),
 }
@@ -65,6 +68,7 @@ FAMILY_OF_TYPE = {
     "qwen3_omni_moe": "qwen3_omni",
     "audioflamingo3": "audioflamingo3",
     "musicflamingo": "musicflamingo",
+    "voxtral": "voxtral",
     "whisper": "whisper",
 }
 
@@ -84,6 +88,8 @@ def from_hub(id: str, family: str | None, repo: str, revision: str, device: str,
     check_memory(id, memory_gb, device)
     with _one_sentence(id, repo):
         config = AutoConfig.from_pretrained(repo, revision=revision, trust_remote_code=False)
+    if reason := NOT_OFFERED.get(config.model_type):
+        raise BackboneError(f"{reason}; choose another audio-language model, {ELSE_POCKET}")
     family = family or FAMILY_OF_TYPE.get(config.model_type, "chat")
     commit = getattr(config, "_commit_hash", None) or revision
     check_disk(id, repo, commit, memory_gb)
@@ -110,7 +116,15 @@ def _load(id: str, family: str, source: str, revision: str, device: str, dtype: 
             f"{id}: {len(lacking)} of the model's weights, {lacking[0]} first, aren't in {source} or have another shape; "
             f"download it again, {ELSE_POCKET}"
         )
-    return found.adapter(id, revision, model, processor, device)
+    try:
+        with one_out_of_memory():
+            return found.adapter(id, revision, model, processor, device)
+    except torch.OutOfMemoryError as error:
+        size_gb = sum(p.numel() * p.element_size() for p in model.parameters()) / 1e9
+        raise BackboneError(
+            f"backbone {id!r} has {size_gb:.2f} GB of weights, too much beside what else is on {device}, which has "
+            f"{device_memory_gb(device):.0f} GB; wait for running jobs, close other programs, choose a smaller one, {ELSE_POCKET}"
+        ) from error
 
 
 def _model_class(id: str, name: str | None, source: str, where: dict[str, Any]) -> Any:

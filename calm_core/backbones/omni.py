@@ -48,7 +48,7 @@ class Qwen25OmniBackbone(ChatBackbone):
     def _audio_tokens(self, frames: int) -> int:
         return int(audio_tokens_2_5(frames))
 
-    def _prepare(self, waveform: Array, prompt: str) -> Prepared:
+    def prepare(self, waveform: Array, prompt: str) -> Prepared:
         hop = self._extractor.hop_length
         waveform = np.pad(waveform, (0, max(0, MIN_FRAMES * hop - len(waveform))))
         found = self._extractor(

@@ -55,7 +55,7 @@ class TrimmedBackbone(ChatBackbone):
     def attention(self, waveforms: Sequence[Array], prompt: str) -> list[Array]:
         """See Attending.attention."""
         modules = attention_modules(self._decoder, self._projections)
-        clips = [self._prepare(waveform, prompt) for waveform in waveforms]
+        clips = [self.prepare(waveform, prompt) for waveform in waveforms]
         with self._alone, one_out_of_memory():
             embeddings, lengths = self._embed(clips)
             with last_token_attention(modules, lengths - 1) as layers:
@@ -64,7 +64,7 @@ class TrimmedBackbone(ChatBackbone):
         places = [(clip.ids == self._audio_token).nonzero().flatten().numpy() for clip in clips]
         return [rows[..., at] for rows, at in zip(weights, places, strict=True)]
 
-    def _prepare(self, waveform: Array, prompt: str) -> Prepared:
+    def prepare(self, waveform: Array, prompt: str) -> Prepared:
         hop, most = self._extractor.hop_length, self._extractor.nb_max_frames
         frames = min(max(-(-len(waveform) // hop), MIN_FRAMES), most)
         kept = min(frames + FRAMES_BEHIND, most)

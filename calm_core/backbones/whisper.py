@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ..errors import BackboneError
@@ -52,13 +52,21 @@ class WhisperBackbone:
             )
         return found
 
-    @torch.inference_mode()
     def extract(self, waveforms: Sequence[Array], prompt: str, layers: int | None = None) -> Array:
-        """See Backbone.extract. Whisper's encoder masks nothing, so every clip is heard with the silence behind it up to 30 s."""
+        """See Backbone.extract."""
+        return self.read([self.prepare(waveform, prompt) for waveform in waveforms], layers)
+
+    def prepare(self, waveform: Array, prompt: str) -> tuple[Tensor, Tensor]:
+        """See Backbone.prepare. Whisper's encoder masks nothing, so every clip is heard with the silence behind it up to 30 s."""
+        mel = self._extractor([waveform], sampling_rate=self.sample_rate_hz, return_tensors="pt")["input_features"]
+        return mel, self._ids(prompt)
+
+    @torch.inference_mode()
+    def read(self, prepared: Sequence[tuple[Tensor, Tensor]], layers: int | None = None) -> Array:
+        """See Backbone.read; all clips of one prompt."""
         wanted = self._projections[: check_layers(layers, self.shape)]
-        features = self._extractor(list(waveforms), sampling_rate=self.sample_rate_hz, return_tensors="pt")["input_features"]
-        ids = self._ids(prompt).expand(len(waveforms), -1)
-        last = torch.full((len(waveforms),), ids.shape[1] - 1)
+        features, ids = (torch.cat(parts) for parts in zip(*prepared, strict=True))
+        last = torch.full((len(ids),), ids.shape[1] - 1)
         with self._alone, one_out_of_memory(), capture_heads(wanted, self.shape.heads, last, then_stop=True) as capture:
             self.model.model(
                 input_features=features.to(self.model.device, self.model.dtype),
