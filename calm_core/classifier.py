@@ -170,7 +170,11 @@ class CalmClassifier:
 
     @property
     def layers(self) -> int:
-        """How many layers, from the first, hold all heads that have a vote: a clip to predict needs no deeper forward pass."""
+        """How many layers, from the first, a clip to predict must be read in: up to the last with a head that has a vote; all of them
+        where vectors are whitened, for a whitening is one of all heads together.
+        """
+        if self.frame.whitener is not None:
+            return len(self.weights)
         return int(self.weights.any(-1).any(-1).nonzero().max()) + 1
 
     @property

@@ -95,6 +95,7 @@ def test_a_sparse_model_leaves_the_backbone_behind_its_deepest_head(
     assert heads is not None
     everything = studio.learn(workspace, backbone, options=FitOptions(scheme="brier"), ladder=False).model
     assert everything.layers == 4
+    assert studio.learn(workspace, backbone, options=FitOptions(top_k=3, whiten=0.2), ladder=False).model.layers == 4
     with pytest.raises(DataError, match="only the first 2 layers, the classifier asks heads up to layer 4"):
         everything.predict(heads)
     with pytest.raises(DataError, match="only the first 2 layers; extract them whole"):
