@@ -23,12 +23,11 @@ from .confidence import COVERAGE, Proportion
 from .dataset import ClipCheck
 from .doctor import examine
 from .errors import BackboneError, BundleError, CalmError, DataError, OptionError
-from .library import Entry, Judgement, Project, Snapshot, newly_judged
+from .library import Entry, Judgement, Project, Snapshot, newly_judged, projects_home
 from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme, listed_prompt
 from .studio import ClipPrediction, Doubt, Learned, Studio, Workspace
 from .timeline import CONFIDENCE, WINDOW_S, timeline
 from .trust import TrustResult
-from .vectors import calm_home
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -382,7 +381,7 @@ def _import(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         _report_left_out(left_out, ())
         if not good:
             raise DataError(f"none of the {len(clips)} clips can be used; the reasons stand above.")
-        with Project(arguments.project) if arguments.project else Project.create(calm_home() / "projects", source.stem) as project:
+        with Project(arguments.project) if arguments.project else Project.create(projects_home(), source.stem) as project:
             before, added = project.snapshot(), len(project.add(good))
             return _imported(project, added, newly_judged(before, project.snapshot()), left_out)
 

@@ -16,7 +16,7 @@ from calm_core.confidence import Proportion
 from calm_core.dataset import Clip, Dataset
 from calm_core.errors import DataError
 from calm_core.labelling import MAX_RECORDING_S, Labelling, checked, cut, read_clips, read_pool
-from calm_core.library import Entry, NewClip, Project, open_project
+from calm_core.library import Entry, NewClip, Project, delete_project, open_project, project_info
 
 from . import intake, words
 from .bench import ACTS, Bench, Said
@@ -56,7 +56,9 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
                 create = gr.Button("Start this project", variant="primary", elem_id="review-create")
             with gr.Column(min_width=300) as known:
                 listed = gr.Dropdown([], label="Go on with a project", elem_id="review-projects")
-                reopen = gr.Button("Open it", elem_id="review-open")
+                with gr.Row():
+                    reopen = gr.Button("Open it", elem_id="review-open")
+                    delete_listed = gr.Button("Delete it …", elem_id="review-delete-listed")
             with gr.Column(min_width=300):
                 returned = gr.File(label="Or bring back a project ZIP", file_types=[".zip"], height=130, elem_id="review-returned")
         kept = gr.HTML(elem_id="review-kept")
@@ -145,7 +147,15 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
             listen = gr.Button("Listen to the clips that are still unheard", visible=False, elem_id="review-listen")
         brought = build_exporting(bench)
         link = gr.HTML(elem_id="review-link")
-        leave = gr.Button("Close this project", size="sm", elem_id="review-leave")
+        with gr.Row():
+            leave = gr.Button("Close this project", size="sm", elem_id="review-leave")
+            delete_open = gr.Button("Delete this project …", size="sm", elem_id="review-delete-open")
+    with gr.Column(visible=False, elem_id="review-doomed") as doomed:
+        loss = gr.HTML(elem_id="review-loss")
+        with gr.Row():
+            keep = gr.Button("Keep it", elem_id="review-keep")
+            delete = gr.Button("Delete it for good", variant="stop", elem_id="review-delete")
+    doomed_id = gr.State("")
 
     # ---- the long jobs: opening, adding ----
 
@@ -374,6 +384,22 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
         bench.close()
         return bench.touched()
 
+    # ---- deleting: asked for, then confirmed ----
+
+    @told
+    def doom(bench: Bench, id: str | None) -> list[Any]:
+        id = bench.labelling.project.id if bench.labelling else id
+        if not id:
+            raise DataError("no project is chosen; choose one from the list.")
+        return [id, words.deletion(project_info(bench.root, id)), gr.update(visible=True)]
+
+    @told
+    def delete_doomed(bench: Bench, id: str) -> tuple[Bench, str]:
+        name = project_info(bench.root, id).name
+        bench.close()
+        delete_project(bench.root, id)
+        return bench.touched(), words.progress(f"“{name}” is deleted.")
+
     seen = [head, answers, line, player, spectrum]
     detailed = [preview, accept, machine, made, confirm, curve_text, curve, curve_table]
     follow = {"fn": details, "inputs": [bench, confidence], "outputs": detailed} | VIEW
@@ -417,6 +443,10 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
     linked.failure(**touch)
     cancel.click(stop, desk, cancel, **AT_ONCE)
     leave.click(close, bench, bench, **LIGHT)
+    for asks in (delete_listed, delete_open):
+        asks.click(doom, [bench, listed], [doomed_id, loss, doomed], **LIGHT)
+    delete.click(delete_doomed, [bench, doomed_id], [bench, status], **LIGHT)
+    gr.on([keep.click, bench.change], lambda: gr.update(visible=False), None, doomed, **AT_ONCE)
     overview = [start, work, listed, known, begins, kept, cancel, from_clips, listen, add_box, link, order]
     shown = gr.on([demo.load, bench.change, desk.change], show, [bench, desk], [*overview, *seen], **VIEW)
     shown.then(**follow)

@@ -116,14 +116,16 @@ def bullets(lines: Iterable[str], kind: str = "info") -> str:
 # ---- header ----------------------------------------------------------------------------------------------------------------
 
 
-def status_line(row: BackboneRow, device: str, session: Session) -> str:
+def status_line(row: BackboneRow, device: str, session: Session, forgets: bool) -> str:
+    """forgets: the projects of the tab Review are deleted like all else."""
+    kept = f"stay on this server, deleted at most {KEEP_HOURS} hours after your last step"
     used = f"{session.compute_s:.1f} s"
     parts = [
         ("Device", {"cpu": "this server's processor (CPU)", "cuda": "graphics processor (GPU)"}.get(device.split(":")[0], device)),
         ("Memory needed", f"about {row.memory_gb:g} GB"),
         ("Heads", f"{row.heads.replace(' x ', ' layers × ')} heads"),
         ("Computing time used", used),
-        ("Your clips", f"stay on this server, deleted at most {KEEP_HOURS} hours after your last step"),
+        ("Your clips", kept if forgets else f"{kept}; projects in Review stay until you delete them"),
     ]
     return '<dl class="calm-status">' + "".join(f"<div><dt>{k}</dt><dd>{esc(v)}</dd></div>" for k, v in parts) + "</dl>"
 
@@ -574,6 +576,14 @@ def where_kept(public: bool, forgets: bool = True) -> str:
             "who has your private link can open it. To keep it longer, export it as a project ZIP; bring that back here to go on."
         )
     return "Projects stay on this computer until you delete them. Every answer is saved at once; open the page again to go on."
+
+
+def deletion(info: ProjectInfo) -> str:
+    """What is lost with a project."""
+    if info.error:
+        return notice(f"Delete this project, which can't be opened? {capital(info.error)} Its recordings go with it, for good.", "warning")
+    lost = f"{count(info.clips, 'clip')}, {count(info.labelled, 'label')} by you and the whole history"
+    return notice(f"Delete “{info.name}”? Its {lost} go for good; nothing brings them back. What you exported stays.", "warning")
 
 
 def project_line(bench: Bench) -> str:

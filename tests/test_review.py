@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -12,6 +14,7 @@ import pytest
 
 import app
 from calm_core import dataset, figures
+from calm_core.backbones import backbone_row
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.errors import DataError, ProjectError
 from calm_core.labelling import Labelling, checked, cut, read_clips, read_pool
@@ -20,6 +23,7 @@ from calm_core.studio import Studio
 from calm_ui import review, words
 from calm_ui.bench import Bench, Said
 from calm_ui.exporting import FORMATS, exported
+from calm_ui.session import Session
 
 from .conftest import TONES_HZ, tone
 
@@ -235,6 +239,16 @@ def test_a_shared_page_hides_projects_and_keeps_them(monkeypatch: pytest.MonkeyP
         (found,) = (block.value for block in blocks if isinstance(block, gr.State) and isinstance(block.value, Bench))
         assert (found.public, found.forgets) == (shared, False)
     assert "deleted" not in words.where_kept(public=True, forgets=False)
+
+
+def test_what_a_deletion_loses_is_said(bench: Bench) -> None:
+    (info,) = bench.projects()
+    said = words.deletion(replace(info, name="<b>"))
+    assert "“&lt;b&gt;”? Its 21 clips, 12 labels by you and the whole history go for good" in said
+    assert "can't be opened? Project 'x' is damaged" in html.unescape(words.deletion(replace(info, error="project 'x' is damaged")))
+    for forgets in (False, True):
+        said = words.status_line(backbone_row("fake"), "cpu", Session(), forgets)
+        assert ("projects in Review stay until you delete them" in said) is not forgets
 
 
 def test_names_are_escaped(bench: Bench) -> None:
