@@ -625,6 +625,9 @@ def review_head(bench: Bench) -> str:
         lines.append(f'<p class="calm-big">Machine-made{sure}: <b>‘{esc(entry.label)}’</b></p><p>Press Enter to confirm it.</p>')
     elif not suggestion.label:
         lines.append(f'<p class="calm-big">What is this?</p><p>{esc(_no_suggestion(bench))}</p>')
+    elif suggestion.fits == ():  # no confidence beside it, as in the tab Predict
+        lines.append(f'<p class="calm-big"><b>None of your classes?</b> The closest is ‘{esc(suggestion.label)}’</p>')
+        lines.append("<p>It is unlike what you labelled so far. If it is something else, name that below, or exclude it.</p>")
     else:
         sure = "" if suggestion.confidence is None else f", {percent(suggestion.confidence)} sure"
         lines.append(f'<p class="calm-big">Sounds like <b>‘{esc(suggestion.label)}’</b>{sure}</p>')
@@ -653,8 +656,10 @@ def _nothing_on_show(bench: Bench) -> str:
         return "The project is empty. Add clips without labels below; then they come one at a time."
     if made := len(bench.machine_made()):
         return f"No clip is left to answer. {count(made, 'label')} made by the machine still wait for your word: see below."
-    unlabelled = "Add more clips below, or export the labels."
-    return f"Done: every clip has an answer. {unlabelled}"
+    return (
+        "No clip waits here: every clip has an answer. Add clips without labels below, and they come one at a time, with a suggestion; "
+        "or learn from the labels, or export them."
+    )
 
 
 def review_answers(bench: Bench) -> str:
@@ -668,7 +673,7 @@ def review_answers(bench: Bench) -> str:
     for i, name in enumerate(now.class_names):
         digit = f'data-digit="{DIGITS[i]}"' if i < len(DIGITS) else ""
         key = f"<kbd>{DIGITS[i]}</kbd> " if digit else ""
-        best = " calm-best" if suggestion and suggestion.label == name else ""
+        best = " calm-best" if suggestion and suggestion.label == name and suggestion.fits != () else ""
         attributes = f'class="calm-key{best}" data-act="label" data-label="{esc(name)}" {digit} {off}'
         classes.append(f'<button type="button" {attributes}>{key}{esc(name)}</button>')
     machine = suggestion and suggestion.entry.state == "positive" and suggestion.entry.label
@@ -720,8 +725,12 @@ def said_sentence(bench: Bench) -> str:
 
 def acceptance(found: Acceptance) -> str:
     """What accepting would mean, before it is done."""
+    aside = (
+        f" {count(found.unlike, 'more clip')} as sure {'fits' if found.unlike == 1 else 'fit'} none of your classes: these wait for you."
+    )
+    unlike = aside if found.unlike else ""
     if not found.clips:
-        return f"No suggestion is {percent(found.confidence)} sure or more. Lower the confidence, or label some more by hand."
+        return f"No suggestion is {percent(found.confidence)} sure or more. Lower the confidence, or label some more by hand.{unlike}"
     each = listed_counts(found.per_class)
     wrong = found.expected_wrong
     expect = "fewer than one of them" if wrong < 1 else f"about {wrong:.0f} of them"
@@ -733,7 +742,7 @@ def acceptance(found: Acceptance) -> str:
     )
     return (
         f"This labels {count(len(found.clips), 'clip')}: {each}. If the confidence is right, expect {expect} to be wrong. {proof} "
-        "They are marked as machine-made, and teach nothing until you confirm them."
+        f"They are marked as machine-made, and teach nothing until you confirm them.{unlike}"
     )
 
 
@@ -818,6 +827,18 @@ def export_note(bench: Bench, format: str) -> str:
 REVIEW_INTRO = (
     "Here you label many clips quickly: each comes with a suggestion, you answer with one key, and the suggestions get better with every "
     "answer. Every answer is saved at once and can be undone."
+)
+
+
+def learn_from(bench: Bench) -> str:
+    """The button that takes the project's labels to the tab Learn; "" where they teach nothing yet."""
+    given = [n for n in bench.now.class_counts.values() if n] if bench.now else []
+    return f"Learn from these {sum(given)} labels" if len(given) > 1 else ""
+
+
+REVIEW_METHOD = (
+    "Suggestions come from your own labels with the settings of the CALM paper, so that every answer can be learned from at once; the "
+    "settings of the tab Learn don't change them. “Learn from these labels” takes the labels there: its classifier uses those settings."
 )
 
 
