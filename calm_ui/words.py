@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,7 +16,7 @@ import pandas as pd
 from calm_core.audio import ClipStatus
 from calm_core.backbones import BackboneRow, backbone_row
 from calm_core.confidence import COVERAGE, Proportion
-from calm_core.dataset import ClipCheck
+from calm_core.dataset import Clip, ClipCheck
 from calm_core.errors import BackboneError, CalmError, Cancelled
 from calm_core.labelling import Acceptance, Added
 from calm_core.library import CurvePoint, Entry, ProjectInfo
@@ -150,17 +152,63 @@ def wrong_backbone(current: Current | None, backbone: str) -> str:
 # ---- clips -----------------------------------------------------------------------------------------------------------------
 
 
-def chips(workspace: Workspace) -> str:
-    """One chip per class: its name and how many of its clips can be used."""
-    given: dict[str, int] = {}
-    for check in workspace.checks:
-        if check.clip.label is not None:
-            given[check.clip.label] = given.get(check.clip.label, 0) + 1
+def class_cards(workspace: Workspace, pictures: int, thumbnail: Callable[[Path], str]) -> str:
+    """One card per class, to be opened: its name, how many of its clips can be used, and a few small pictures of them."""
     cells = []
     for name, usable in workspace.class_counts.items():
-        amount = count(usable, "clip") if usable == given[name] else f"{usable} of {count(given[name], 'clip')}"
-        cells.append(f'<li class="calm-chip{"" if usable > 1 else " calm-few"}"><b>{esc(name)}</b> <span>{amount}</span></li>')
-    return f'<ul class="calm-chips" aria-label="Classes">{"".join(cells)}</ul>' if cells else ""
+        given = workspace.of_class(name)
+        amount = count(usable, "clip") if usable == len(given) else f"{usable} of {count(len(given), 'clip')}"
+        shown = "".join(_thumbnail(thumbnail(check.clip.path)) for check in [c for c in given if c.content_id][:pictures])
+        few = "" if usable > 1 else " calm-few"
+        cells.append(
+            f'<li><button type="button" class="calm-card{few}" data-pick="{esc(name)}" title="Open this class">'
+            f'<span><b>{esc(name)}</b> <small>{amount}</small></span><span class="calm-strip">{shown}</span></button></li>'
+        )
+    return f'<ul class="calm-cards" aria-label="Classes">{"".join(cells)}</ul>' if cells else ""
+
+
+def class_title(name: str, members: Sequence[ClipCheck]) -> str:
+    bad = sum(not check.usable for check in members)
+    aside = f", {bad} of them can't be used" if bad else ""
+    return f'<p class="calm-big"><b>‘{esc(name)}’</b>: {count(len(members), "clip")}{aside}</p>'
+
+
+def tiles(found: Sequence[ClipCheck], first: int, at_a_time: int, thumbnail: Callable[[Path], str]) -> str:
+    """Some clips of the open class, each with a box to tick and a button that plays it."""
+    if not found:
+        return notice("No clip of this class has that in its name.", "empty")
+    shown = found[first : first + at_a_time]
+    cells = []
+    for check in shown:
+        name = esc(check.clip.name.removeprefix(f"{check.clip.label}/"))
+        why = "" if check.usable else f" <small>{STATUS_WORDS[check.status]}</small>"
+        cells.append(
+            f'<li class="calm-tile"><input type="checkbox" class="calm-tick" value="{clip_key(check.clip)}" '
+            f'aria-label="tick {name}"><button type="button" data-pick="{clip_key(check.clip)}" title="Listen">'
+            f"{_thumbnail(thumbnail(check.clip.path))}<span>{name}{why}</span></button></li>"
+        )
+    which = "all" if len(shown) == len(found) else f"these {len(shown)} of {len(found)}"
+    return (
+        f'<label class="calm-caption calm-tick-all"><input type="checkbox" class="calm-all"> tick {which}</label>'
+        f'<ul class="calm-tiles" aria-label="Clips of this class">{"".join(cells)}</ul>'
+    )
+
+
+def clip_key(clip: Clip) -> str:
+    """What tells a clip from the others, also from itself in another class."""
+    return hashlib.blake2s(f"{clip.path}\0{clip.label}".encode(), digest_size=8).hexdigest()
+
+
+def _thumbnail(address: str) -> str:
+    return f'<img src="{address}" alt="">' if address else '<span class="calm-blank"></span>'
+
+
+def renamed(old: str, new: str, clips: int, merged: bool) -> str:
+    return f"‘{old}’ is merged into ‘{new}’: {count(clips, 'clip')}." if merged else f"‘{old}’ is now called ‘{new}’."
+
+
+def taken_back(workspace: Workspace) -> str:
+    return f"Taken back: {count(len(workspace.checks), 'clip')} of {count(len(workspace.class_counts), 'class', 'classes')} now."
 
 
 def no_clips() -> str:
