@@ -75,7 +75,7 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE, s
             with gr.Tab("Heads", id="heads"):
                 build_heads(page, demo)
             with gr.Tab("Review", id="review", elem_id="review-tab"):
-                build_review(page, bench, demo)
+                build_review(page, bench, learn, demo)
         tabs.change(None, js=FIT_PLOTS)
     return demo
 

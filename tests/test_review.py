@@ -23,7 +23,8 @@ from calm_core.studio import Studio
 from calm_ui import review, words
 from calm_ui.bench import Bench, Said
 from calm_ui.exporting import FORMATS, exported
-from calm_ui.session import Session
+from calm_ui.intake import from_class, from_labels
+from calm_ui.session import Desk, Session
 
 from .conftest import TONES_HZ, tone
 
@@ -239,6 +240,41 @@ def test_a_shared_page_hides_projects_and_keeps_them(monkeypatch: pytest.MonkeyP
         (found,) = (block.value for block in blocks if isinstance(block, gr.State) and isinstance(block.value, Bench))
         assert (found.public, found.forgets) == (shared, False)
     assert "deleted" not in words.where_kept(public=True, forgets=False)
+
+
+def test_a_clip_like_none_of_the_classes_is_not_called_sure(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = replace(bench.suggestion, label="<b>", confidence=0.97, fits=())
+    monkeypatch.setattr(Bench, "suggestion", odd)
+    said = words.review_head(bench)
+    assert "None of your classes?</b> The closest is ‘&lt;b&gt;’" in said
+    assert "97 %" not in said
+    found = replace(bench.require().preview_accept(0.5), unlike=2)
+    assert "2 more clips as sure fit none of your classes" in words.acceptance(found)
+    assert "fits none of your classes" in words.acceptance(replace(found, clips=(), unlike=1))
+
+
+def test_a_projects_labels_go_to_the_other_tabs(bench: Bench, tmp_path: Path) -> None:
+    bench.act("label", bench.clip, "high")
+    assert words.learn_from(bench) == "Learn from these 13 labels"
+    entries = bench.require().now.entries
+    desk = Desk(tmp_path / "visitors")
+    desk.add(lambda into: from_class("owl", [entries[0].path], None, into), Studio().add)
+    desk.add(lambda into: from_labels(entries, into), Studio().add, instead=True)
+    workspace = desk.session.workspace
+    assert sum(workspace.class_counts.values()) == 13
+    assert {(c.clip.name, c.clip.label) for c in workspace.usable} == {(e.name, e.label) for e in entries if e.learnable}
+    desk.clear()
+    assert all(entry.path.is_file() for entry in entries)  # the project's own files stay
+    bench.require().merge_classes(["high", "low", "mid"], "all")
+    assert words.learn_from(bench) == ""  # one class teaches nothing
+
+
+def test_nothing_waiting_is_not_called_done(bench: Bench) -> None:
+    bench.require().judge([entry.id for entry in bench.require().now.entries if entry.state == "unlabelled"], "low")
+    bench.look()
+    said = words.review_head(bench)
+    assert "Add clips without labels below" in said
+    assert "Done" not in said
 
 
 def test_what_a_deletion_loses_is_said(bench: Bench) -> None:
