@@ -886,7 +886,8 @@ def learn_from(bench: Bench) -> str:
 
 REVIEW_METHOD = (
     "Suggestions come from your own labels with the settings of the CALM paper, so that every answer can be learned from at once; the "
-    "settings of the tab Learn don't change them. “Learn from these labels” takes the labels there: its classifier uses those settings."
+    "settings of the tab Learn don't change them. “Learn from these labels” puts the labelled clips into the tab Clips, in place of those "
+    "there (Undo brings them back), and learns from them with the settings of the tab Learn."
 )
 
 
