@@ -21,8 +21,8 @@ import gradio as gr
 from calm_core import figures, library
 from calm_core.backbones import DEFAULT_BACKBONE
 from calm_core.classifier import CalmClassifier
+from calm_core.errors import ProjectError
 from calm_core.studio import Learned, Studio
-from calm_core.vectors import calm_home
 from calm_ui.bench import Bench, is_public
 from calm_ui.clips import build_clips
 from calm_ui.header import build_backbone, build_status, follow_status
@@ -36,6 +36,8 @@ from calm_ui.review import build_review
 from calm_ui.session import KEEP_HOURS, Current, Desk, keep_swept
 from calm_ui.style import CSS, FIT_PLOTS, THEME
 
+log = logging.getLogger(__name__)
+
 QUEUE_SIZE = 32
 VISITORS_REMEMBERED = 500
 SWEEP_S = 1800  # uploads are looked through this often, so they go SWEEP_S earlier than promised
@@ -48,7 +50,8 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE, s
     visitors = Path(tempfile.mkdtemp(prefix="calm-studio-"))
     atexit.register(shutil.rmtree, visitors, ignore_errors=True)
     keep_swept(visitors, keep_s - SWEEP_VISITORS_S, SWEEP_VISITORS_S)
-    projects, forgets = calm_home() / "projects", is_public()
+    projects, forgets = library.projects_home(), is_public()
+    bring_projects(projects)
     if forgets:  # a person's own projects are theirs to delete
         projects.mkdir(parents=True, exist_ok=True)
         keep_swept(projects, keep_s - SWEEP_VISITORS_S, SWEEP_VISITORS_S, library.sweep)
@@ -58,10 +61,10 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE, s
         desk = gr.State(Desk(visitors), time_to_live=keep_s, delete_callback=Desk.close)
         current, answers = gr.State(example(), time_to_live=keep_s), gr.State(None, time_to_live=keep_s)
         bench = gr.State(Bench(projects, visitors, forgets or shared, forgets), time_to_live=keep_s, delete_callback=Bench.close)
-        status = build_status()
+        status = build_status(forgets)
         with gr.Tabs() as tabs:
             page = Page(studio or Studio(), choice, desk, current, answers, tabs)
-            follow_status(status, page, demo)
+            follow_status(status, page, demo, forgets)
             with gr.Tab("Clips", id="clips"):
                 clear = build_clips(page, demo)
             with gr.Tab("Learn", id="learn"):
@@ -72,9 +75,18 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE, s
             with gr.Tab("Heads", id="heads"):
                 build_heads(page, demo)
             with gr.Tab("Review", id="review", elem_id="review-tab"):
-                build_review(page, bench, demo)
+                build_review(page, bench, learn, demo)
         tabs.change(None, js=FIT_PLOTS)
     return demo
+
+
+def bring_projects(projects: Path) -> None:
+    """Moves the projects that earlier versions kept in the cache folder, and says so; where it can't be done, the page starts without."""
+    try:
+        if moved := library.move_from_cache(projects):
+            log.info("moved %d project%s from the cache folder to %s", len(moved), "s" * (len(moved) > 1), projects)
+    except ProjectError as error:
+        log.warning("%s", error)
 
 
 def example() -> Current | None:

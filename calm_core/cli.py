@@ -23,12 +23,11 @@ from .confidence import COVERAGE, Proportion
 from .dataset import ClipCheck
 from .doctor import examine
 from .errors import BackboneError, BundleError, CalmError, DataError, OptionError
-from .library import Entry, Judgement, Project, Snapshot, newly_judged
+from .library import Entry, Judgement, Project, Snapshot, newly_judged, projects_home
 from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme, listed_prompt
 from .studio import ClipPrediction, Doubt, Learned, Studio, Workspace
 from .timeline import CONFIDENCE, WINDOW_S, timeline
 from .trust import TrustResult
-from .vectors import calm_home
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -156,6 +155,9 @@ def build_parser() -> argparse.ArgumentParser:
     exporting.add_argument("--format", choices=list(_WRITERS), default="csv", help="default %(default)s")
     exporting.add_argument(
         "-o", "--output", type=Path, required=True, metavar="PATH", help="a file, or a new folder for formats of several"
+    )
+    exporting.add_argument(
+        "--labels-only", action="store_true", help="no predictions beside the labels in csv and label-studio: no model listens"
     )
     exporting.set_defaults(run=_export)
 
@@ -390,7 +392,7 @@ def _import(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         _report_left_out(left_out, ())
         if not good:
             raise DataError(f"none of the {len(clips)} clips can be used; the reasons stand above.")
-        with Project(arguments.project) if arguments.project else Project.create(calm_home() / "projects", source.stem) as project:
+        with Project(arguments.project) if arguments.project else Project.create(projects_home(), source.stem) as project:
             before, added = project.snapshot(), len(project.add(good))
             return _imported(project, added, newly_judged(before, project.snapshot()), left_out)
 
@@ -411,19 +413,33 @@ def _export(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     if not output.resolve().parent.is_dir():
         raise DataError(f"can't write {output}; give a name in a folder that exists.")
     with Project(arguments.project) as project:
-        now = project.snapshot()
-        _WRITERS[arguments.format](now, output)
+        now, opinions = project.snapshot(), _opinions(project, arguments) if arguments.format in _OPINIONATED else {}
+        _WRITERS[arguments.format](now, output, opinions)
     result = {"project": str(arguments.project), "format": arguments.format, "output": str(output), "clips": len(now.entries)}
-    return result, f"wrote {_clips(len(now.entries))} as {arguments.format} to {output}"
+    text = f"wrote {_clips(len(now.entries))} as {arguments.format} to {output}"
+    return {**result, "predicted": len(opinions)}, text + (f", {len(opinions)} of them with a prediction" if opinions else "")
 
 
-_WRITERS: dict[str, Callable[[Snapshot, Path], None]] = {
-    "csv": lambda now, output: export.write_csv(now.entries, output),
-    "audiofolder": lambda now, output: export.write_audiofolder(now.entries, output, "metadata"),
-    "class-folders": lambda now, output: export.write_audiofolder(now.entries, output, "folders"),
-    "audacity": lambda now, output: export.write_audacity(now.entries, output),
-    "raven": lambda now, output: export.write_raven(now.entries, output),
-    "label-studio": lambda now, output: export.write_label_studio(now.entries, now.class_names, output),
+def _opinions(project: Project, arguments: argparse.Namespace) -> dict[int, export.Opinion]:
+    """What a classifier of the project's labels says about its clips; nothing where they are of fewer than two classes."""
+    if arguments.labels_only or sum(count > 0 for count in project.snapshot().class_counts.values()) < 2:
+        return {}
+    studio = Studio()
+    backbone = studio.backbone(arguments.backbone or DEFAULT_BACKBONE, arguments.device)
+    asking = ExtractOptions() if arguments.prompt is None else ExtractOptions(prompt=arguments.prompt)
+    work = labelling.Labelling(project, studio, backbone, extract_options=asking)
+    work.prepare(progress=_progress)
+    return work.opinions()
+
+
+_OPINIONATED = ("csv", "label-studio")  # formats with a place for predictions
+_WRITERS: dict[str, Callable[[Snapshot, Path, dict[int, export.Opinion]], None]] = {
+    "csv": lambda now, output, said: export.write_csv(now.entries, output, said),
+    "audiofolder": lambda now, output, _: export.write_audiofolder(now.entries, output, "metadata"),
+    "class-folders": lambda now, output, _: export.write_audiofolder(now.entries, output, "folders"),
+    "audacity": lambda now, output, _: export.write_audacity(now.entries, output),
+    "raven": lambda now, output, _: export.write_raven(now.entries, output),
+    "label-studio": lambda now, output, said: export.write_label_studio(now.entries, now.class_names, output, said),
 }
 
 

@@ -66,7 +66,10 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class ClipCheck:
-    """One row of the preflight table. `reason` is "" for an OK clip; the sizes are None where the file couldn't be read that far."""
+    """One row of the preflight table. `reason` is "" for an OK clip; the sizes are None where the file couldn't be read that far.
+
+    alone: status and reason of the clip by itself, None where other clips changed neither.
+    """
 
     clip: Clip
     status: ClipStatus
@@ -75,6 +78,7 @@ class ClipCheck:
     sample_rate_hz: int | None = None
     channels: int | None = None
     content_id: str | None = None
+    alone: tuple[ClipStatus, str] | None = None
 
     @property
     def usable(self) -> bool:
@@ -179,7 +183,9 @@ def zip_bytes(zip_path: Path) -> int:
 
 
 def require_class_name(label: str) -> None:
-    """Raises DataError for a name that is too long to be shown."""
+    """Raises DataError for no name, and for one that is too long to be shown."""
+    if not label:
+        raise DataError("the class has no name: write what is heard in its clips, for example 'owl'.")
     if len(label) > MAX_CLASS_NAME_CHARS:
         raise DataError(
             f"the class name '{label[:MAX_CLASS_NAME_CHARS]}…' has {len(label)} characters; at most {MAX_CLASS_NAME_CHARS} are allowed. "
@@ -190,16 +196,19 @@ def require_class_name(label: str) -> None:
 # ---- checking --------------------------------------------------------------------------------------------------------------
 
 
-def preflight(clips: Sequence[Clip], *, progress: Progress | None = None) -> tuple[ClipCheck, ...]:
+def preflight(clips: Sequence[Clip], *, known: Sequence[ClipCheck] = (), progress: Progress | None = None) -> tuple[ClipCheck, ...]:
     """Decode every clip once and judge it, alone and against the others; one row per clip, in order. Never stops at a bad clip.
 
     The same audio under two labels is a CONFLICT in all its copies, for nobody but the user knows which label is right. The same audio
     again under one label is a DUPLICATE in all copies but the first. Only readable, otherwise usable clips are compared.
+    known: earlier checks; a clip of the same file and name isn't decoded again, whatever its label is now.
     progress: called as progress(done, total, clip name) after each clip; whatever it raises (Cancelled) ends the preflight.
     """
+    before = {(check.clip.path, check.clip.name): check for check in known}
     checks = []
     for done, clip in enumerate(clips, start=1):
-        checks.append(_check(clip))
+        earlier = before.get((clip.path, clip.name))
+        checks.append(_check(clip) if earlier is None or not clip.path.is_file() else _check_again(earlier, clip))
         if progress is not None:
             progress(done, len(clips), clip.name)
 
@@ -287,18 +296,23 @@ def _check(clip: Clip) -> ClipCheck:
     )
 
 
+def _check_again(earlier: ClipCheck, clip: Clip) -> ClipCheck:
+    status, reason = earlier.alone or (earlier.status, earlier.reason)
+    return replace(earlier, clip=clip, status=status, reason=reason, alone=None)
+
+
 def _compare(check: ClipCheck, copies: Sequence[Clip]) -> ClipCheck:
     """`check` in the light of all clips with the same audio, itself among them, in order."""
-    clip = check.clip
+    clip, alone = check.clip, (check.status, check.reason)
     if clip.label is not None:
         other = next((copy for copy in copies if copy.label not in (None, clip.label)), None)
         if other is not None:
             reason = f"clip {clip.name!r} is also {other.name!r} of class {other.label!r}: keep the audio in one class only."
-            return replace(check, status=ClipStatus.CONFLICT, reason=reason)
+            return replace(check, status=ClipStatus.CONFLICT, reason=reason, alone=alone)
     first = next(copy for copy in copies if copy.label == clip.label)
     if first is not clip:
         reason = f"clip {clip.name!r} is the same audio as {first.name!r}; one of them is enough."
-        return replace(check, status=ClipStatus.DUPLICATE, reason=reason)
+        return replace(check, status=ClipStatus.DUPLICATE, reason=reason, alone=alone)
     return check
 
 

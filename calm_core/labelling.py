@@ -23,6 +23,7 @@ from . import active, audio, dataset, export, simulation
 from .active import DEFAULT_ORDER, Order
 from .audio import ClipStatus
 from .backbones import Backbone
+from .confidence import COVERAGE
 from .dataset import Clip, ClipCheck, Dataset, preflight
 from .errors import DataError, OptionError
 from .export import Opinion
@@ -55,12 +56,15 @@ class Added:
 @dataclass(frozen=True, slots=True, eq=False)
 class Suggestion:
     """A clip to label. label: what the classifier would say, "" while there is none; confidence: calibrated, None while there are too
-    few labels; chances: class names with the classifier's weights between them, best first (probabilities where calibrated)."""
+    few labels; chances: class names with the classifier's weights between them, best first (probabilities where calibrated); fits: of an
+    unlabelled clip, the classes that can't be ruled out at confidence.COVERAGE, empty for none of them; None while labels are too few.
+    """
 
     entry: Entry
     label: str = ""
     confidence: float | None = None
     chances: tuple[tuple[str, float], ...] = ()
+    fits: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class Acceptance:
 
     clips: ids; per_class: how many of each class; expected_wrong: how many of them would be wrong if the confidence is right;
     least: the lowest confidence among them; held_out: of the labelled clips whose held-out confidence is as high, the share that is right,
-    as (right, of so many).
+    as (right, of so many); unlike: how many more are as confident but fit no class, so that they aren't accepted.
     """
 
     confidence: float
@@ -78,6 +82,7 @@ class Acceptance:
     expected_wrong: float
     least: float
     held_out: tuple[int, int]
+    unlike: int
 
 
 class Labelling:
@@ -201,6 +206,7 @@ class Labelling:
                 float(sum(1 - (s.confidence or 0) for s in chosen)),
                 min((s.confidence or 0 for s in chosen), default=1.0),
                 (int(right.sum()), len(right)),
+                sum(s.fits == () for s in self._sure(confidence)),
             )
 
     def opinions(self) -> dict[int, Opinion]:
@@ -303,9 +309,20 @@ class Labelling:
         if not np.isfinite(chances).all():  # the only clip of its class
             return Suggestion(entry)
         ranked = [(self.learned.class_names[i], float(chances[i])) for i in np.argsort(-chances, kind="stable").tolist()]
-        return Suggestion(entry, ranked[0][0], ranked[0][1] if self.learned.calibrated else None, tuple(ranked))
+        sure = ranked[0][1] if self.learned.calibrated else None
+        return Suggestion(entry, ranked[0][0], sure, tuple(ranked), self._fits(self.learned, self._place[entry.id]))
+
+    @staticmethod
+    def _fits(learned: Relearned, place: int) -> tuple[str, ...] | None:
+        if learned.p_values is None or not np.isfinite(learned.p_values[place]).all():
+            return None
+        return tuple(name for name, p in zip(learned.class_names, learned.p_values[place], strict=True) if p > 1 - COVERAGE)
 
     def _above(self, confidence: float) -> list[Suggestion]:
+        """What may be accepted unheard: a confidence is shared among the known classes, so it says nothing where none of them fits."""
+        return [s for s in self._sure(confidence) if s.fits != ()]
+
+    def _sure(self, confidence: float) -> list[Suggestion]:
         return [s for s in self.queue("confident") if s.confidence is not None and s.confidence >= confidence]
 
     def _require_calibrated(self) -> Relearned:

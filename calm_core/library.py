@@ -1,6 +1,6 @@
 """A labelling project on disk: clips, labels, states, classes and history, in SQLite beside content-addressed audio files.
 
-    ROOT/<project id>/project.db            ROOT/<project id>/clips/ab/ab12....wav
+    ROOT/<project id>/project.db            ROOT/<project id>/clips/ab/ab12....wav          ROOT: `projects_home`
 
 Every act is one transaction and durable when the call returns. An act is stored as what each clip was before and after it, so
 that undo and redo are one swap, themselves durable, and work across restarts. Two tabs are two `Project` objects: each remembers the
@@ -11,6 +11,7 @@ Knows files and labels; knows no sound, no model and no page. Deciding what to l
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -27,8 +28,11 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Literal, Self, get_args
 
+import platformdirs
+
 from .dataset import require_class_name
 from .errors import DataError, ProjectError, StaleError
+from .vectors import calm_home
 
 State = Literal["unlabelled", "positive", "uncertain", "excluded"]
 Judge = Literal["person", "machine"]
@@ -547,11 +551,51 @@ class Project:
             self._db.execute("COMMIT")
 
 
+def projects_home() -> Path:
+    """Where projects lie: in the folder CALM_HOME, else in the user's data folder; they are work, which a cache may forget."""
+    home = calm_home() if os.environ.get("CALM_HOME") else Path(platformdirs.user_data_dir("calm-studio", appauthor=False))
+    return home / "projects"
+
+
+def move_from_cache(root: Path) -> tuple[str, ...]:
+    """Moves projects from the cache folder, where earlier versions kept them, to `root`; their ids. Raises ProjectError where the disk
+    refuses: those that are left stay whole where they were."""
+    old = calm_home() / "projects"
+    found = [folder for folder in old.iterdir() if (folder / DATABASE).is_file()] if old != root and old.is_dir() else []
+    try:
+        for folder in found:
+            _move(folder, root / folder.name)
+    except OSError as error:
+        raise ProjectError(
+            f"the projects in {old} can't be moved to {root} ({error}); make room there, or move the folders yourself."
+        ) from error
+    return tuple(folder.name for folder in found)
+
+
 def open_project(root: Path, id: str) -> Project:
     """The project of that id under `root`. Raises ProjectError where there is none, and for what is no id at all."""
-    if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", id):
-        raise ProjectError(f"{id[:40]!r} is no project; use the link as it was given.")
-    return Project(root / id)
+    return Project(_folder(root, id))
+
+
+def delete_project(root: Path, id: str) -> None:
+    """Deletes a project with its audio, for good; who has it open is told at the next act. Raises ProjectError as `open_project`, and
+    where the disk refuses."""
+    folder = _folder(root, id)
+    if not (folder / DATABASE).is_file():
+        raise _gone(folder)
+    try:
+        (folder / DATABASE).unlink()  # first: half a project must not be listed
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise ProjectError(f"project {id!r} can't be deleted whole ({error}); delete the folder {folder} yourself.") from error
+
+
+def project_info(root: Path, id: str) -> ProjectInfo:
+    """One line of `projects`. Raises ProjectError as `open_project`, but not for a damaged one."""
+    folder = _folder(root, id)
+    if not (folder / DATABASE).is_file():
+        raise _gone(folder)
+    return _info(folder)
 
 
 def projects(root: Path) -> tuple[ProjectInfo, ...]:
@@ -623,8 +667,28 @@ def _telling(folder: Path) -> Iterator[None]:
         raise _damaged(folder, error) from error
 
 
+def _folder(root: Path, id: str) -> Path:
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", id):
+        raise ProjectError(f"{id[:40]!r} is no project; use the link as it was given.")
+    return root / id
+
+
+def _move(folder: Path, target: Path) -> None:
+    """Across disks too; the target is whole or not there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with tempfile.TemporaryDirectory(dir=target.parent.parent) as near:
+            shutil.copytree(folder, copy := Path(near) / folder.name)
+            copy.rename(target)
+        shutil.rmtree(folder)
+
+
 def _gone(folder: Path) -> ProjectError:
-    return ProjectError(f"there is no project {folder.name!r}; it may have been deleted after its time. Start a new one.")
+    return ProjectError(f"there is no project {folder.name!r}; it may have been deleted, or its time was over. Start a new one.")
 
 
 def _damaged(folder: Path, why: object) -> ProjectError:

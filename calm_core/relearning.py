@@ -68,7 +68,8 @@ class Relearned:
 
     scores (clips, C): of a labelled clip by a classifier without it, NaN where its class has no other clip; chances (clips, C): the scores
     as probabilities, `calibrated` on the labelled clips or, where they are too few for that, only good for an order; reliability, weights
-    (heads, C); held_out: the labelled clips' scores.
+    (heads, C); held_out: the labelled clips' scores; p_values (clips, C) of the clips without a label, as `confidence.p_values` gives them,
+    NaN for the others, None where too few are labelled.
     A left-out clip still counts among the judges of the heads: `CalmClassifier.fit`, which leaves it out of them as well, is stricter.
     """
 
@@ -79,6 +80,7 @@ class Relearned:
     reliability: Tensor
     weights: Tensor
     held_out: HeldOut
+    p_values: Array | None
 
     @property
     def hits(self) -> tuple[int, int]:
@@ -152,22 +154,26 @@ class Relearner:
         truth = torch.tensor([-1 if label is None else names.index(label) for label in labels])
         row_truth = truth[self.clip_of_row]
         labelled = (row_truth >= 0).nonzero().flatten()
-        r, opinions = self._judge(labelled, row_truth[labelled])
+        r, opinions, cosines = self._judge(labelled, row_truth[labelled])
         judged = torch.bincount(row_truth[labelled]) * (self._n_members() > 1)
         r = algorithm.shrink(r.unsqueeze(0), judged, self.options.shrinkage)  # one layer of all heads
         weights = algorithm.head_weights(r, self.options)[0]
 
-        votes = torch.empty(len(self.clip_of_row), len(names))
-        votes[labelled] = torch.bmm(weights.T.unsqueeze(1), opinions).squeeze(1).T
+        votes, near = torch.empty(len(self.clip_of_row), len(names)), torch.empty(len(self.clip_of_row), len(names))
+        by_class = weights.T.unsqueeze(1)
+        votes[labelled], near[labelled] = torch.bmm(by_class, opinions).squeeze(1).T, torch.bmm(by_class, cosines).squeeze(1).T
         pool = (row_truth < 0).nonzero().flatten()
-        votes[pool] = self._pool_votes(pool, weights)
-        scores = mean_by_group(votes.numpy(), self.clip_of_row.numpy())
+        votes[pool], near[pool] = self._ask(pool, weights)
+        scores, familiarity = (mean_by_group(found.numpy(), self.clip_of_row.numpy()) for found in (votes, near))
         known = truth.numpy() >= 0
         scores[known & (self._n_members().numpy()[truth.numpy()] == 1)] = np.nan
-        held_out = HeldOut(truth.numpy()[known], scores[known], np.full_like(scores[known], np.nan), int(known.sum()))  # no familiarity
+        held_out = HeldOut(truth.numpy()[known], scores[known], familiarity[known], int(known.sum()))
         temperature = confidence.fit_temperature(held_out, self.options.pooling)
         chances = confidence.probabilities(scores, temperature or 1.0, self.options.pooling)
-        return Relearned(names, scores, chances, temperature is not None, r[0], weights, held_out)
+        p_values = confidence.p_values(scores, familiarity, held_out, self.options.pooling)
+        if p_values is not None:
+            p_values[known] = np.nan
+        return Relearned(names, scores, chances, temperature is not None, r[0], weights, held_out, p_values)
 
     # ---- sums and inner products -----------------------------------------------------------------------------------------
 
@@ -220,26 +226,28 @@ class Relearner:
 
     # ---- cosines ---------------------------------------------------------------------------------------------------------
 
-    def _judge(self, rows: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-        """Reliability (heads, C), and every head's opinion (C, heads, rows) of labelled rows that it must not know."""
+    def _judge(self, rows: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Reliability (heads, C), and every head's opinion and cosines (C, heads, rows) of labelled rows that it must not know."""
         membership = algorithm.one_hot(truth, len(self._classes))
         membership = membership * (self._n_members() > 1)[truth, None]  # a class of one clip has nobody to judge for it
         values = torch.empty(len(self.x), len(rows))
-        opinions = torch.empty(len(self._classes), len(self.x), len(rows))
+        opinions, cosines = (torch.empty(len(self._classes), len(self.x), len(rows)) for _ in range(2))
         for heads, sims in self._held_out_cosines(rows, truth):
+            cosines[:, heads] = sims
             sims.div_(self.options.tau)
             p = torch.softmax(sims, dim=0)
             opinions[:, heads] = p if self.options.pooling == "linear" else torch.log_softmax(sims, dim=0)
             values[heads] = _reliability_values(p, truth, self.options.scheme)
-        return values @ membership / membership.sum(0).clamp_min(1), opinions
+        return values @ membership / membership.sum(0).clamp_min(1), opinions, cosines
 
-    def _pool_votes(self, rows: Tensor, weights: Tensor) -> Tensor:
-        """Scores (rows, C) of rows without a label."""
-        votes = torch.zeros(len(self._classes), 1, len(rows))
+    def _ask(self, rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores and familiarity (rows, C) of rows without a label, as `algorithm.ask` gives them."""
+        votes, near = torch.zeros(len(self._classes), 1, len(rows)), torch.zeros(len(self._classes), 1, len(rows))
         take = torch.softmax if self.options.pooling == "linear" else torch.log_softmax
         for heads, sims in self._cosines(rows):
+            near += torch.bmm(weights[heads].T.unsqueeze(1), sims)
             votes += torch.bmm(weights[heads].T.unsqueeze(1), take(sims / self.options.tau, dim=0))
-        return votes.squeeze(1).T
+        return votes.squeeze(1).T, near.squeeze(1).T
 
     def _cosines(self, rows: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """Yields (heads, cosines (C, heads, rows)), a few heads at a time."""

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from pathlib import Path
@@ -85,14 +85,20 @@ class Workspace:
     def can_learn(self) -> bool:
         return len(set(self.labels)) >= 2
 
-    def without(self, clip: Clip) -> Workspace:
-        """The workspace without one clip; others are judged anew, for a duplicate's twin may be gone."""
-        return Workspace(preflight([check.clip for check in self.checks if check.clip != clip]), self.ignored)
+    def of_class(self, label: str) -> tuple[ClipCheck, ...]:
+        """The clips that were given this label, usable or not."""
+        return tuple(check for check in self.checks if check.clip.label == label)
 
-    def relabelled(self, clip: Clip, label: str) -> Workspace:
-        """The workspace with one clip in another class; all are judged anew, for its audio may be there already. The name stays."""
-        clips = [replace(check.clip, label=label) if check.clip == clip else check.clip for check in self.checks]
-        return Workspace(preflight(clips), self.ignored)
+    def without(self, clips: Collection[Clip]) -> Workspace:
+        """The workspace without some clips; others are judged anew, for a duplicate's twin may be gone."""
+        gone = frozenset(clips)
+        return Workspace(preflight([check.clip for check in self.checks if check.clip not in gone], known=self.checks), self.ignored)
+
+    def relabelled(self, clips: Collection[Clip], label: str) -> Workspace:
+        """The workspace with some clips in another class; all are judged anew, for their audio may be there already. The names stay."""
+        moved = frozenset(clips)
+        after = [replace(check.clip, label=label) if check.clip in moved else check.clip for check in self.checks]
+        return Workspace(preflight(after, known=self.checks), self.ignored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,9 +270,9 @@ class Studio:
             log.info("released backbone %r, %.2f GB of %s's memory, for %s", old[0], held, device, told)
 
     def add(self, workspace: Workspace, dataset: Dataset, *, progress: Progress | None = None) -> Workspace:
-        """The workspace with a data set's clips added and everything checked again: a new clip may repeat an old one."""
+        """The workspace with a data set's clips added and everything judged again: a new clip may repeat an old one."""
         clips = [check.clip for check in workspace.checks] + list(dataset.clips)
-        return Workspace(preflight(clips, progress=progress), (*workspace.ignored, *dataset.ignored))
+        return Workspace(preflight(clips, known=workspace.checks, progress=progress), (*workspace.ignored, *dataset.ignored))
 
     def vectors(
         self,

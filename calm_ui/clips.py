@@ -1,4 +1,4 @@
-"""The tab Clips: the ways in, the preflight table, and a look at one clip."""
+"""The tab Clips: the ways in, the classes, the preflight table, and a look at one clip."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import Any
 import gradio as gr
 
 from calm_core.audio import AUDIO_SUFFIXES
-from calm_core.dataset import TABLE_SUFFIXES, Clip, Dataset
+from calm_core.dataset import TABLE_SUFFIXES, Clip, ClipCheck, Dataset
 from calm_core.errors import CalmError
 
 from . import intake, words
+from .classes import build_classes, picked
 from .folder_drop import FORGET_DROP, folder_drop
 from .jobs import Cancel, Job, Progress
 from .messages import told
 from .page import AT_ONCE, AUDIO_TYPES, LIGHT, VIEW, Page, picture
 from .session import KEEP_HOURS, Desk
+
+INTO_VIEW = "() => document.querySelector('#clips-chosen')?.scrollIntoView({ block: 'nearest', behavior: 'smooth' })"
 
 
 def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
@@ -49,21 +52,11 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
             add_one = gr.Button("Add to this class", elem_id="clips-class-add")
     with gr.Row():
         example = gr.Button("Load the example clips", elem_id="clips-example")
+        undo = gr.Button("Undo", visible=False, elem_id="clips-undo")
         clear = gr.Button("Start over", visible=False, elem_id="clips-clear")
         go_on = gr.Button("Go on to Learn", variant="primary", visible=False, elem_id="clips-next")
     status = gr.HTML(elem_id="clips-progress", elem_classes="calm-progress")
-    chips = gr.HTML(words.no_clips(), elem_id="clips-classes")
-    hints = gr.HTML(elem_id="clips-advice")
-    table = gr.Dataframe(
-        headers=words.CLIP_HEADERS,
-        interactive=False,
-        visible=False,
-        wrap=True,
-        max_height=420,
-        column_widths=["52px", "200px", "120px", "170px", "85px", "95px", "90px", "410px"],
-        label="Every clip, checked; choose a row to hear it",
-        elem_id="clips-table",
-    )
+    tiles = build_classes(page, status, undo, demo)
     with gr.Column(visible=False, elem_id="clips-chosen") as detail:
         title = gr.HTML(elem_id="clips-chosen-title")
         with gr.Row():
@@ -72,6 +65,18 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
             with gr.Column(min_width=320):
                 spectrum = gr.Plot(show_label=False, elem_id="clips-spectrogram")
         remove = gr.Button("Remove this clip", size="sm", elem_id="clips-remove")
+    hints = gr.HTML(elem_id="clips-advice")
+    table = gr.Dataframe(
+        headers=words.CLIP_HEADERS,
+        interactive=False,
+        visible=False,
+        wrap=True,
+        max_height=420,
+        column_widths=["52px", "200px", "120px", "170px", "85px", "95px", "90px", "410px"],
+        label="Every clip, checked",
+        show_search="search",
+        elem_id="clips-table",
+    )
     with gr.Accordion("Ignored files", open=False, visible=False, elem_id="clips-ignored") as ignored:
         ignored_table = gr.Dataframe(headers=["file", "why"], interactive=False, wrap=True, max_height=300, show_label=False)
     chosen = gr.State(None)
@@ -115,7 +120,6 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
         workspace = desk.session.workspace
         some = bool(workspace.checks)
         return [
-            words.chips(workspace) or words.no_clips(),
             words.bullets(workspace.advice, "info" if workspace.can_learn else "warning"),
             gr.update(value=words.clip_rows(workspace), visible=some),
             gr.update(label=f"Ignored files ({len(workspace.ignored)})", visible=bool(workspace.ignored)),
@@ -126,7 +130,13 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
         ]
 
     def select(desk: Desk, event: gr.SelectData) -> list[Any]:
-        check = desk.session.workspace.checks[int(event.row_value[0]) - 1]
+        return look(desk.session.workspace.checks[int(event.row_value[0]) - 1])
+
+    @told
+    def pick(desk: Desk, event: gr.EventData) -> list[Any]:
+        return look(picked(desk, event))
+
+    def look(check: ClipCheck) -> list[Any]:
         title = [check.clip, gr.update(visible=True), words.clip_title(check)]
         if check.content_id is None:
             return [*title, gr.update(visible=False), gr.update(visible=False)]
@@ -135,7 +145,7 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
 
     @told
     def remove_clip(desk: Desk, clip: Clip) -> tuple[Desk, str]:
-        return desk.remove(clip).touched(), words.progress(f"Removed {clip.name}.")
+        return desk.remove([clip]).touched(), words.progress(f"Removed {clip.name}.")
 
     def start_over(desk: Desk) -> tuple[Desk, str, None]:
         text = f"Your clips and answers are removed; temporary copies of what was uploaded are deleted within {KEEP_HOURS} hours."
@@ -149,9 +159,11 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
     added = add_one.click(add_class, [desk, name, one, microphone], outputs, **LIGHT)
     files.upload(lambda: None, None, files, **AT_ONCE)  # free for the next one while this one is checked
     added.success(lambda: (None, None), None, [one, microphone], **AT_ONCE)
-    shown = [chips, hints, table, ignored, ignored_table, name, clear, go_on]
+    shown = [hints, table, ignored, ignored_table, name, clear, go_on]
     gr.on([demo.load, desk.change], show, desk, shown, **VIEW)
-    table.select(select, desk, [chosen, detail, title, player, spectrum], **VIEW)
+    looked = [chosen, detail, title, player, spectrum]
+    for seen in (table.select(select, desk, looked, **VIEW), tiles.select(pick, desk, looked, **VIEW)):
+        seen.then(None, js=INTO_VIEW)
     hide = {"fn": lambda: gr.update(visible=False), "inputs": None, "outputs": detail} | LIGHT
     remove.click(remove_clip, [desk, chosen], outputs, **LIGHT).success(**hide)
     clear.click(start_over, desk, [*outputs, page.answers], **LIGHT).then(**hide)

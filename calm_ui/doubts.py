@@ -60,9 +60,9 @@ def build_doubts(page: Page, demo: gr.Blocks) -> None:
         if doubt not in current.doubts(desk.session):  # pressed twice, or settled in the tab Clips
             return desk, ""
         if what == "relabelled":
-            desk.relabel(doubt.clip, doubt.predicted)
+            desk.relabel([doubt.clip], doubt.predicted)
         elif what == "removed":
-            desk.remove(doubt.clip)
+            desk.remove([doubt.clip])
         else:
             desk.confirm(doubt.clip)
         return desk.touched(), words.decided(what, doubt, len(current.doubts(desk.session)))

@@ -45,16 +45,16 @@ def choices(default: str, device: str) -> tuple[BackboneRow, ...]:
     return fitting if default in {row.id for row in fitting} else (*fitting, backbone_row(default))
 
 
-def build_status() -> gr.HTML:
-    """The line that is always in sight."""
-    return gr.HTML(words.status_line(backbone_row(DEFAULT_BACKBONE), resolve_device(), Session()), elem_id="status-line")
+def build_status(forgets: bool) -> gr.HTML:
+    """The line that is always in sight; forgets: projects are deleted some hours after the last step."""
+    return gr.HTML(words.status_line(backbone_row(DEFAULT_BACKBONE), resolve_device(), Session(), forgets), elem_id="status-line")
 
 
-def follow_status(status: gr.HTML, page: Page, demo: gr.Blocks) -> None:
+def follow_status(status: gr.HTML, page: Page, demo: gr.Blocks, forgets: bool) -> None:
     """Keeps the line up to date with the backbone and the visitor's desk."""
 
     def show(desk: Desk, backbone: str) -> str:
-        return words.status_line(backbone_row(backbone), resolve_device(), desk.session)
+        return words.status_line(backbone_row(backbone), resolve_device(), desk.session, forgets)
 
     gr.on([demo.load, page.desk.change, page.backbone.change], show, [page.desk, page.backbone], status, **VIEW)
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from calm_core.dataset import TABLE_SUFFIXES, Clip, Dataset, read_csv, read_folder, read_unlabelled, read_zip, require_class_name, zip_bytes
 from calm_core.errors import DataError
+from calm_core.library import Entry
 
 from .folder_drop import ReceivedFile, ReceivedFolder, place, received_files
 
@@ -63,8 +64,6 @@ def bytes_needed(paths: Sequence[Path]) -> int:
 def from_class(label: str | None, paths: Sequence[Path], recording: Path | None, into: Path) -> Dataset:
     """Recordings of one class."""
     label = (label or "").strip()
-    if not label:
-        raise DataError("the class has no name: write what is heard in these clips, for example 'owl'.")
     require_class_name(label)
     if not paths and recording is None:
         raise DataError(f"there is no clip of {label!r} yet: choose files or record one, then add.")
@@ -77,6 +76,13 @@ def from_examples() -> Dataset:
     if not EXAMPLE_SUPPORT.is_dir():
         raise DataError("the example clips aren't part of this installation (assets/examples/support is missing); add clips of your own.")
     return read_folder(EXAMPLE_SUPPORT)
+
+
+def from_labels(entries: Sequence[Entry], into: Path) -> Dataset:
+    """The clips of a project that a person labelled, as links or copies: the project keeps its own."""
+    taught = [entry for entry in entries if entry.learnable]
+    keep(list(dict.fromkeys(entry.path for entry in taught)), into)  # windows of one recording may share a file
+    return Dataset(tuple(Clip(into / entry.path.name, entry.name, entry.label, entry.fold) for entry in taught))
 
 
 def queries(paths: Sequence[Path], recording: Path | None, into: Path) -> Dataset:

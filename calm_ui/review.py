@@ -16,13 +16,14 @@ from calm_core.confidence import Proportion
 from calm_core.dataset import Clip, Dataset
 from calm_core.errors import DataError
 from calm_core.labelling import MAX_RECORDING_S, Labelling, checked, cut, read_clips, read_pool
-from calm_core.library import Entry, NewClip, Project, open_project
+from calm_core.library import Entry, NewClip, Project, delete_project, open_project, project_info
 
 from . import intake, words
 from .bench import ACTS, Bench, Said
 from .exporting import build_exporting
 from .folder_drop import folder_drop, place, received_files
 from .jobs import Cancel, Progress
+from .learn import LearnTab
 from .messages import told
 from .page import AT_ONCE, AUDIO_TYPES, COMPUTE, LIGHT, VIEW, Figure, Page, computing, picture, stop
 from .session import MAX_VISITOR_BYTES, MAX_VISITOR_CLIPS, MAX_VISITOR_RECORDING_S, Desk
@@ -30,8 +31,8 @@ from .session import MAX_VISITOR_BYTES, MAX_VISITOR_CLIPS, MAX_VISITOR_RECORDING
 _KEYS_JS = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 WINDOW_S = 5.0  # of a long recording; what most bird and machine tools use lies between 3 and 10
 # The project's link goes into the address bar, so that loading the page again, or a bookmark, comes back to it.
-REMEMBER_LINK = """() => {
-  const id = document.querySelector('#review-link [data-project]')?.dataset.project;
+REMEMBER_LINK = """(link) => {
+  const id = /data-project="([^"]*)"/.exec(link)?.[1];
   const url = new URL(location.href);
   id ? url.searchParams.set('project', id) : url.searchParams.delete('project');
   history.replaceState(null, '', url);
@@ -44,7 +45,7 @@ CLIP_ON_PAGE = """(bench, label) => {
 Working = Iterator[tuple[Any, str]]
 
 
-def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
+def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) -> None:
     """Builds the tab inside the current context; bench: a `Bench`."""
     desk = page.desk
     with gr.Column(elem_id="review-start") as start:
@@ -56,7 +57,9 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
                 create = gr.Button("Start this project", variant="primary", elem_id="review-create")
             with gr.Column(min_width=300) as known:
                 listed = gr.Dropdown([], label="Go on with a project", elem_id="review-projects")
-                reopen = gr.Button("Open it", elem_id="review-open")
+                with gr.Row():
+                    reopen = gr.Button("Open it", elem_id="review-open")
+                    delete_listed = gr.Button("Delete it …", elem_id="review-delete-listed")
             with gr.Column(min_width=300):
                 returned = gr.File(label="Or bring back a project ZIP", file_types=[".zip"], height=130, elem_id="review-returned")
         kept = gr.HTML(elem_id="review-kept")
@@ -143,9 +146,19 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
                     )
             from_clips = gr.Button("Add the labelled clips of the tab Clips", elem_id="review-from-clips")
             listen = gr.Button("Listen to the clips that are still unheard", visible=False, elem_id="review-listen")
+        teach = gr.Button("Learn from these labels", visible=False, elem_id="review-teach")
+        gr.HTML(words.caption(words.REVIEW_METHOD), elem_id="review-method")
         brought = build_exporting(bench)
         link = gr.HTML(elem_id="review-link")
-        leave = gr.Button("Close this project", size="sm", elem_id="review-leave")
+        with gr.Row():
+            leave = gr.Button("Close this project", size="sm", elem_id="review-leave")
+            delete_open = gr.Button("Delete this project …", size="sm", elem_id="review-delete-open")
+    with gr.Column(visible=False, elem_id="review-doomed") as doomed:
+        loss = gr.HTML(elem_id="review-loss")
+        with gr.Row():
+            keep = gr.Button("Keep it", elem_id="review-keep")
+            delete = gr.Button("Delete it for good", variant="stop", elem_id="review-delete")
+    doomed_id = gr.State("")
 
     # ---- the long jobs: opening, adding ----
 
@@ -267,6 +280,13 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
         yield from working(desk, run)
 
     @told
+    def carry(desk: Desk, bench: Bench) -> tuple[Desk, str]:
+        entries = bench.require().now.entries
+        needs = sum(entry.path.stat().st_size for entry in entries if entry.learnable)
+        desk.add(lambda into: intake.from_labels(entries, into), page.studio.add, needs, instead=True)
+        return desk.touched(), words.progress("the labels are taken to the tab Clips …")
+
+    @told
     def listen_again(desk: Desk, bench: Bench) -> Working:
         yield from working(desk, lambda progress, cancelled: listening(bench, progress, cancelled, afresh=True))
 
@@ -303,7 +323,6 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
             gr.update(visible=some),
             gr.update(visible=bool(bench.labelling and bench.labelling.unheard)),
             gr.update(open=not bench.left()),
-            words.private_link(bench),
             bench.order,
             *sight(bench),
         ]
@@ -322,6 +341,7 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
             words.curve_text(points),
             _curve_figure(points),
             words.curve_rows(points),
+            gr.update(value=words.learn_from(bench), visible=bool(words.learn_from(bench))),
         ]
 
     def look_ahead(bench: Bench, percent: float) -> list[Any]:
@@ -374,8 +394,24 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
         bench.close()
         return bench.touched()
 
+    # ---- deleting: asked for, then confirmed ----
+
+    @told
+    def doom(bench: Bench, id: str | None) -> list[Any]:
+        id = bench.labelling.project.id if bench.labelling else id
+        if not id:
+            raise DataError("no project is chosen; choose one from the list.")
+        return [id, words.deletion(project_info(bench.root, id)), gr.update(visible=True)]
+
+    @told
+    def delete_doomed(bench: Bench, id: str) -> tuple[Bench, str]:
+        name = project_info(bench.root, id).name
+        bench.close()
+        delete_project(bench.root, id)
+        return bench.touched(), words.progress(f"“{name}” is deleted.")
+
     seen = [head, answers, line, player, spectrum]
-    detailed = [preview, accept, machine, made, confirm, curve_text, curve, curve_table]
+    detailed = [preview, accept, machine, made, confirm, curve_text, curve, curve_table, teach]
     follow = {"fn": details, "inputs": [bench, confidence], "outputs": detailed} | VIEW
     keys.submit(press, bench, seen, trigger_mode="multiple", **AT_ONCE).then(**follow)
     new_class.submit(name_class, [bench, new_class, on_page], [*seen, new_class], js=CLIP_ON_PAGE, **LIGHT).then(**follow)
@@ -412,15 +448,24 @@ def build_review(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
             free(done, inputs[-1])
         if recording in inputs:
             free(done, recording)
+    taken = teach.click(carry, [desk, bench], outputs, **LIGHT)
+    asked = taken.success(announce, desk, [cancel, status], **AT_ONCE)
+    taught = asked.success(tab.learn, [desk, page.backbone, *tab.settings], [desk, page.current, status], **COMPUTE)
+    taught.then(**touch)
+    taught.success(lambda: gr.update(selected="learn"), None, page.tabs, **AT_ONCE)
     linked = demo.load(open_link, [*basic, page.backbone], [*outputs, page.tabs], **COMPUTE)
     linked.then(**touch)
     linked.failure(**touch)
     cancel.click(stop, desk, cancel, **AT_ONCE)
     leave.click(close, bench, bench, **LIGHT)
-    overview = [start, work, listed, known, begins, kept, cancel, from_clips, listen, add_box, link, order]
+    for asks in (delete_listed, delete_open):
+        asks.click(doom, [bench, listed], [doomed_id, loss, doomed], **LIGHT)
+    delete.click(delete_doomed, [bench, doomed_id], [bench, status], **LIGHT)
+    gr.on([keep.click, bench.change], lambda: gr.update(visible=False), None, doomed, **AT_ONCE)
+    overview = [start, work, listed, known, begins, kept, cancel, from_clips, listen, add_box, order]
     shown = gr.on([demo.load, bench.change, desk.change], show, [bench, desk], [*overview, *seen], **VIEW)
     shown.then(**follow)
-    bench.change(lambda: None, None, None, **LIGHT).then(None, js=REMEMBER_LINK)
+    bench.change(words.private_link, bench, link, **VIEW).then(None, link, None, js=REMEMBER_LINK)
     curve_box.expand(None, js="() => requestAnimationFrame(() => window.dispatchEvent(new Event('resize')))")
 
 

@@ -12,13 +12,13 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from calm_core.dataset import Clip, ClipCheck, Dataset
+from calm_core.dataset import Clip, ClipCheck, Dataset, require_class_name
 from calm_core.errors import DataError
 from calm_core.studio import ClipPrediction, Doubt, Learned, Workspace
 
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 KEEP_HOURS = 4  # files are deleted this long after the visitor's last step; the page says so
 MAX_VISITOR_BYTES = 2 * 1024**3
 MAX_VISITOR_CLIPS = 2000
+UNDO_STEPS = 20  # changes of the clips that can be taken back; the files of removed clips stay as long
 MAX_VISITOR_RECORDING_S = 1800.0  # half an hour at 48 kHz is 350 MB in memory, twice that while it is read
 
 
@@ -37,7 +38,8 @@ class Session:
     """A visitor's clips and the seconds that models have computed for them.
 
     folder: where their files lie, None before the first; repeated: how many clips of the latest addition were already here;
-    confirmed: clips whose label the visitor has listened to and stands by, so that it is not doubted again.
+    confirmed: clips whose label the visitor has listened to and stands by, so that it is not doubted again; earlier: the workspaces that
+    undo goes back to, the latest last.
     """
 
     folder: Path | None = None
@@ -45,6 +47,7 @@ class Session:
     compute_s: float = 0.0
     repeated: int = 0
     confirmed: frozenset[Clip] = frozenset()
+    earlier: tuple[Workspace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,45 +149,62 @@ class Desk:
         """
         with self._changing:
             home = self._home()
-            _require_room(home, needs)
+            self._require_room(home, needs)
             into = Path(tempfile.mkdtemp(dir=home))
         try:
             yield into
-            _require_room(home, 0)
+            self._require_room(home, 0)
         except BaseException:
             shutil.rmtree(into, ignore_errors=True)
             raise
 
-    def add(self, read: Callable[[Path], Dataset], check: Callable[[Workspace, Dataset], Workspace], needs: int = 0) -> Self:
+    def add(
+        self,
+        read: Callable[[Path], Dataset],
+        check: Callable[[Workspace, Dataset], Workspace],
+        needs: int = 0,
+        *,
+        instead: bool = False,
+    ) -> Self:
         """Adds the clips that `read(new folder)` lays out and reads, as `check` judges them together with the present ones.
 
-        A clip that is already here in the same class is not added again. needs: as for `new_folder`. All or nothing: an exception,
-        or more clips than fit, leaves the clips as they were.
+        A clip that is already here in the same class is not added again. needs: as for `new_folder`; instead: the present clips make way.
+        All or nothing: an exception, or more clips than fit, leaves the clips as they were.
         """
-        with self._changing, self.new_folder(needs) as into:
-            dataset = read(into)
-            count = len(self.session.workspace.checks) + len(dataset.clips)
-            if count > MAX_VISITOR_CLIPS:
-                raise DataError(f"that would make {count} clips; at most {MAX_VISITOR_CLIPS} fit here. Add fewer, or remove others first.")
-            old = len(self.session.workspace.checks)
-            after, repeats = _without_repeats(check(self.session.workspace, dataset), old)
-            own = {repeat.clip.path for repeat in repeats if repeat.clip.path.is_relative_to(into)}
-            for path in own - {kept.clip.path for kept in after.checks}:
-                path.unlink(missing_ok=True)
-            return self.change(lambda now: replace(now, workspace=after, repeated=len(repeats)))
-
-    def remove(self, clip: Clip) -> Self:
-        """Takes a clip away, and deletes its file where it is the visitor's own and no other clip's."""
         with self._changing:
-            self.change(lambda now: replace(now, workspace=now.workspace.without(clip)))
-            home, others = self.session.folder, {check.clip.path for check in self.session.workspace.checks}
-            if home is not None and clip.path.is_relative_to(home) and clip.path not in others:
-                clip.path.unlink(missing_ok=True)
-            return self
+            present = Workspace() if instead else self.session.workspace
+            old = len(present.checks)
+            with self.new_folder(needs) as into:
+                dataset = read(into)
+                if (count := old + len(dataset.clips)) > MAX_VISITOR_CLIPS:
+                    raise DataError(
+                        f"that would make {count} clips; at most {MAX_VISITOR_CLIPS} fit here. Add fewer, or remove others first."
+                    )
+                after, repeats = _without_repeats(check(present, dataset), old)
+                own = {repeat.clip.path for repeat in repeats if repeat.clip.path.is_relative_to(into)}
+                for path in own - {kept.clip.path for kept in after.checks}:
+                    path.unlink(missing_ok=True)
+            self.change(lambda now: replace(now, repeated=len(repeats)))
+            return self._become(after)
 
-    def relabel(self, clip: Clip, label: str) -> Self:
-        """Puts a clip into another class."""
-        return self.change(lambda now: replace(now, workspace=now.workspace.relabelled(clip, label)))
+    def remove(self, clips: Collection[Clip]) -> Self:
+        """Takes clips away; their files stay until it can't be undone any more."""
+        with self._changing:
+            return self._become(self.session.workspace.without(clips))
+
+    def relabel(self, clips: Collection[Clip], label: str) -> Self:
+        """Puts clips into another class. Raises DataError for a name that is too long, or none."""
+        require_class_name(label)
+        with self._changing:
+            return self._become(self.session.workspace.relabelled(clips, label))
+
+    def undo(self) -> Self:
+        """Takes back the latest change of the clips, if there is one."""
+        with self._changing:
+            if self.session.earlier:
+                *earlier, workspace = self.session.earlier
+                self._settle(workspace, tuple(earlier))
+            return self
 
     def confirm(self, clip: Clip) -> Self:
         """Notes that the visitor stands by a clip's label."""
@@ -211,6 +231,30 @@ class Desk:
         self.jobs.cancel()
         self.clear()
 
+    def _become(self, workspace: Workspace) -> Self:
+        before = self.session
+        if workspace != before.workspace:
+            self._settle(workspace, (*before.earlier, before.workspace)[-UNDO_STEPS:])
+        return self
+
+    def _settle(self, workspace: Workspace, earlier: tuple[Workspace, ...]) -> None:
+        """These are the clips, and what undo goes back to, from now on; the visitor's files that neither needs are deleted."""
+        before, home = self.session, self.session.folder
+        now = self.change(lambda now: replace(now, workspace=workspace, earlier=earlier)).session
+        for path in _files_of(before) - _files_of(now):
+            if home is not None and path.is_relative_to(home):
+                path.unlink(missing_ok=True)
+
+    def _require_room(self, home: Path, needs: int) -> None:
+        with self._changing:
+            if _bytes_in(home) + needs > MAX_VISITOR_BYTES:
+                self._settle(self.session.workspace, ())  # what was removed makes room before anything new is refused
+            if (used := _bytes_in(home) + needs) > MAX_VISITOR_BYTES:
+                raise DataError(
+                    f"your files would take {used / 1024**3:.1f} GiB; at most {MAX_VISITOR_BYTES / 1024**3:.0f} GiB fit here. "
+                    "Use fewer or shorter clips, or remove others first."
+                )
+
     def _home(self) -> Path:
         """The visitor's folder, made where there is none yet or no longer one."""
         home = self.session.folder
@@ -236,13 +280,12 @@ def _without_repeats(workspace: Workspace, old: int) -> tuple[Workspace, tuple[C
     return Workspace(kept, tuple(dict.fromkeys(workspace.ignored))), repeats
 
 
-def _require_room(home: Path, needs: int) -> None:
-    used = needs + sum(file.stat().st_size for file in home.rglob("*") if file.is_file())
-    if used > MAX_VISITOR_BYTES:
-        raise DataError(
-            f"your files would take {used / 1024**3:.1f} GiB; at most {MAX_VISITOR_BYTES / 1024**3:.0f} GiB fit here. "
-            "Use fewer or shorter clips, or remove others first."
-        )
+def _files_of(session: Session) -> set[Path]:
+    return {check.clip.path for workspace in (*session.earlier, session.workspace) for check in workspace.checks}
+
+
+def _bytes_in(home: Path) -> int:
+    return sum(file.stat().st_size for file in home.rglob("*") if file.is_file())
 
 
 # ---- forgetting ------------------------------------------------------------------------------------------------------------

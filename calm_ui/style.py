@@ -31,10 +31,24 @@ ul.calm-notice li { margin: 0; }
 .calm-info { border-left-color: var(--color-accent); }
 .calm-warning { border-left-color: #d97706; }
 .calm-empty { border-left: 0; text-align: center; padding: 1.6rem 1rem; color: var(--body-text-color-subdued); }
-.calm-chips { display: flex; flex-wrap: wrap; gap: 0.5rem; list-style: none; margin: 0 !important; padding: 0 !important; }
-.calm-chip { border: 1px solid var(--border-color-primary); border-radius: var(--radius-lg); padding: 0.35rem 0.8rem; margin: 0 !important;
-  background: var(--background-fill-secondary); max-width: 100%; overflow-wrap: anywhere; }
-.calm-chip span { color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; }
+:is(.calm-cards, .calm-tiles) { display: grid; gap: 0.5rem; list-style: none; margin: 0 !important; padding: 0 !important;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 250px), 1fr)); max-height: 26rem; overflow-y: auto; }
+:is(.calm-cards, .calm-tiles) li { margin: 0 !important; min-width: 0; }
+:is(.calm-card, .calm-tile) { border: 1px solid var(--border-color-primary); border-radius: var(--radius-lg); padding: 0.4rem 0.7rem;
+  background: var(--background-fill-secondary); overflow-wrap: anywhere; width: 100%; text-align: left; }
+.calm-card { cursor: pointer; display: grid; gap: 0.3rem; align-content: start; height: 100%; }
+:is(.calm-card, .calm-tile button):is(:hover, :focus-visible) :is(b, span:not(.calm-strip)) { text-decoration: underline; }
+:is(.calm-card, .calm-tile) small { color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; }
+.calm-strip { display: flex; gap: 0.25rem; min-height: 32px; }
+:is(.calm-card, .calm-tile) :is(img, .calm-blank) { width: 56px; height: 32px; border-radius: 3px; margin: 0; flex: none;
+  image-rendering: pixelated; }
+.calm-blank { display: inline-block; background: var(--border-color-primary); }
+.calm-tiles { margin-top: 0.4rem !important; }
+.calm-tile { display: flex; align-items: center; gap: 0.6rem; }
+:is(.calm-tick, .calm-all) { margin: 0; flex: none; }
+.calm-tick-all { display: flex; align-items: center; gap: 0.6rem; padding-left: calc(0.7rem + 1px); }
+.calm-tile button { display: flex; cursor: pointer; align-items: center; gap: 0.6rem; text-align: left; min-width: 0; flex: 1; }
+.calm-low { align-items: end; }
 .calm-few { border-style: dashed; border-color: #d97706; }
 .calm-progress p { margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .calm-headline { line-height: 1.5; overflow-wrap: anywhere; }
@@ -71,6 +85,7 @@ ul.calm-notice li { margin: 0; }
 .calm-keys div { display: flex; gap: 0.5rem; }
 .calm-keys dd { margin: 0; }
 .calm-link:empty { display: none; }
+p.calm-link { text-decoration: none; }
 #review-folder .folder-drop { min-height: 150px; display: grid; align-content: center; }
 @media (max-width: 480px) { .tab-container button { padding-inline: 0.4rem !important; } } /* all tabs in one line */
 .js-plotly-plot :is([class$="tick"], .infolayer) text { fill: var(--body-text-color) !important; }

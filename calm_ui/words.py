@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,7 +16,7 @@ import pandas as pd
 from calm_core.audio import ClipStatus
 from calm_core.backbones import BackboneRow, backbone_row
 from calm_core.confidence import COVERAGE, Proportion
-from calm_core.dataset import ClipCheck
+from calm_core.dataset import Clip, ClipCheck
 from calm_core.errors import BackboneError, CalmError, Cancelled
 from calm_core.labelling import Acceptance, Added
 from calm_core.library import CurvePoint, Entry, ProjectInfo
@@ -116,14 +118,16 @@ def bullets(lines: Iterable[str], kind: str = "info") -> str:
 # ---- header ----------------------------------------------------------------------------------------------------------------
 
 
-def status_line(row: BackboneRow, device: str, session: Session) -> str:
+def status_line(row: BackboneRow, device: str, session: Session, forgets: bool) -> str:
+    """forgets: the projects of the tab Review are deleted like all else."""
+    kept = f"stay on this server, deleted at most {KEEP_HOURS} hours after your last step"
     used = f"{session.compute_s:.1f} s"
     parts = [
         ("Device", {"cpu": "this server's processor (CPU)", "cuda": "graphics processor (GPU)"}.get(device.split(":")[0], device)),
         ("Memory needed", f"about {row.memory_gb:g} GB"),
         ("Heads", f"{row.heads.replace(' x ', ' layers × ')} heads"),
         ("Computing time used", used),
-        ("Your clips", f"stay on this server, deleted at most {KEEP_HOURS} hours after your last step"),
+        ("Your clips", kept if forgets else f"{kept}; projects in Review stay until you delete them"),
     ]
     return '<dl class="calm-status">' + "".join(f"<div><dt>{k}</dt><dd>{esc(v)}</dd></div>" for k, v in parts) + "</dl>"
 
@@ -148,17 +152,63 @@ def wrong_backbone(current: Current | None, backbone: str) -> str:
 # ---- clips -----------------------------------------------------------------------------------------------------------------
 
 
-def chips(workspace: Workspace) -> str:
-    """One chip per class: its name and how many of its clips can be used."""
-    given: dict[str, int] = {}
-    for check in workspace.checks:
-        if check.clip.label is not None:
-            given[check.clip.label] = given.get(check.clip.label, 0) + 1
+def class_cards(workspace: Workspace, pictures: int, thumbnail: Callable[[Path], str]) -> str:
+    """One card per class, to be opened: its name, how many of its clips can be used, and a few small pictures of them."""
     cells = []
     for name, usable in workspace.class_counts.items():
-        amount = count(usable, "clip") if usable == given[name] else f"{usable} of {count(given[name], 'clip')}"
-        cells.append(f'<li class="calm-chip{"" if usable > 1 else " calm-few"}"><b>{esc(name)}</b> <span>{amount}</span></li>')
-    return f'<ul class="calm-chips" aria-label="Classes">{"".join(cells)}</ul>' if cells else ""
+        given = workspace.of_class(name)
+        amount = count(usable, "clip") if usable == len(given) else f"{usable} of {count(len(given), 'clip')}"
+        shown = "".join(_thumbnail(thumbnail(check.clip.path)) for check in [c for c in given if c.content_id][:pictures])
+        few = "" if usable > 1 else " calm-few"
+        cells.append(
+            f'<li><button type="button" class="calm-card{few}" data-pick="{esc(name)}" title="Open this class">'
+            f'<span><b>{esc(name)}</b> <small>{amount}</small></span><span class="calm-strip">{shown}</span></button></li>'
+        )
+    return f'<ul class="calm-cards" aria-label="Classes">{"".join(cells)}</ul>' if cells else ""
+
+
+def class_title(name: str, members: Sequence[ClipCheck]) -> str:
+    bad = sum(not check.usable for check in members)
+    aside = f", {bad} of them can't be used" if bad else ""
+    return f'<p class="calm-big"><b>‘{esc(name)}’</b>: {count(len(members), "clip")}{aside}</p>'
+
+
+def tiles(found: Sequence[ClipCheck], first: int, at_a_time: int, thumbnail: Callable[[Path], str]) -> str:
+    """Some clips of the open class, each with a box to tick and a button that plays it."""
+    if not found:
+        return notice("No clip of this class has that in its name.", "empty")
+    shown = found[first : first + at_a_time]
+    cells = []
+    for check in shown:
+        name = esc(check.clip.name.removeprefix(f"{check.clip.label}/"))
+        why = "" if check.usable else f" <small>{STATUS_WORDS[check.status]}</small>"
+        cells.append(
+            f'<li class="calm-tile"><input type="checkbox" class="calm-tick" value="{clip_key(check.clip)}" '
+            f'aria-label="tick {name}"><button type="button" data-pick="{clip_key(check.clip)}" title="Listen">'
+            f"{_thumbnail(thumbnail(check.clip.path))}<span>{name}{why}</span></button></li>"
+        )
+    which = "all" if len(shown) == len(found) else f"these {len(shown)} of {len(found)}"
+    return (
+        f'<label class="calm-caption calm-tick-all"><input type="checkbox" class="calm-all"> tick {which}</label>'
+        f'<ul class="calm-tiles" aria-label="Clips of this class">{"".join(cells)}</ul>'
+    )
+
+
+def clip_key(clip: Clip) -> str:
+    """What tells a clip from the others, also from itself in another class."""
+    return hashlib.blake2s(f"{clip.path}\0{clip.label}".encode(), digest_size=8).hexdigest()
+
+
+def _thumbnail(address: str) -> str:
+    return f'<img src="{address}" alt="">' if address else '<span class="calm-blank"></span>'
+
+
+def renamed(old: str, new: str, clips: int, merged: bool) -> str:
+    return f"‘{old}’ is merged into ‘{new}’: {count(clips, 'clip')}." if merged else f"‘{old}’ is now called ‘{new}’."
+
+
+def taken_back(workspace: Workspace) -> str:
+    return f"Taken back: {count(len(workspace.checks), 'clip')} of {count(len(workspace.class_counts), 'class', 'classes')} now."
 
 
 def no_clips() -> str:
@@ -576,6 +626,14 @@ def where_kept(public: bool, forgets: bool = True) -> str:
     return "Projects stay on this computer until you delete them. Every answer is saved at once; open the page again to go on."
 
 
+def deletion(info: ProjectInfo) -> str:
+    """What is lost with a project."""
+    if info.error:
+        return notice(f"Delete this project, which can't be opened? {capital(info.error)} Its recordings go with it, for good.", "warning")
+    lost = f"{count(info.clips, 'clip')}, {count(info.labelled, 'label')} by you and the whole history"
+    return notice(f"Delete “{info.name}”? Its {lost} go for good; nothing brings them back. What you exported stays.", "warning")
+
+
 def project_line(bench: Bench) -> str:
     """The project in one line, and whether everything is saved."""
     now = bench.now
@@ -615,6 +673,9 @@ def review_head(bench: Bench) -> str:
         lines.append(f'<p class="calm-big">Machine-made{sure}: <b>‘{esc(entry.label)}’</b></p><p>Press Enter to confirm it.</p>')
     elif not suggestion.label:
         lines.append(f'<p class="calm-big">What is this?</p><p>{esc(_no_suggestion(bench))}</p>')
+    elif suggestion.fits == ():  # no confidence beside it, as in the tab Predict
+        lines.append(f'<p class="calm-big"><b>None of your classes?</b> The closest is ‘{esc(suggestion.label)}’</p>')
+        lines.append("<p>It is unlike what you labelled so far. If it is something else, name that below, or exclude it.</p>")
     else:
         sure = "" if suggestion.confidence is None else f", {percent(suggestion.confidence)} sure"
         lines.append(f'<p class="calm-big">Sounds like <b>‘{esc(suggestion.label)}’</b>{sure}</p>')
@@ -643,8 +704,10 @@ def _nothing_on_show(bench: Bench) -> str:
         return "The project is empty. Add clips without labels below; then they come one at a time."
     if made := len(bench.machine_made()):
         return f"No clip is left to answer. {count(made, 'label')} made by the machine still wait for your word: see below."
-    unlabelled = "Add more clips below, or export the labels."
-    return f"Done: every clip has an answer. {unlabelled}"
+    return (
+        "No clip waits here: every clip has an answer. Add clips without labels below, and they come one at a time, with a suggestion; "
+        "or learn from the labels, or export them."
+    )
 
 
 def review_answers(bench: Bench) -> str:
@@ -658,7 +721,7 @@ def review_answers(bench: Bench) -> str:
     for i, name in enumerate(now.class_names):
         digit = f'data-digit="{DIGITS[i]}"' if i < len(DIGITS) else ""
         key = f"<kbd>{DIGITS[i]}</kbd> " if digit else ""
-        best = " calm-best" if suggestion and suggestion.label == name else ""
+        best = " calm-best" if suggestion and suggestion.label == name and suggestion.fits != () else ""
         attributes = f'class="calm-key{best}" data-act="label" data-label="{esc(name)}" {digit} {off}'
         classes.append(f'<button type="button" {attributes}>{key}{esc(name)}</button>')
     machine = suggestion and suggestion.entry.state == "positive" and suggestion.entry.label
@@ -710,8 +773,12 @@ def said_sentence(bench: Bench) -> str:
 
 def acceptance(found: Acceptance) -> str:
     """What accepting would mean, before it is done."""
+    aside = (
+        f" {count(found.unlike, 'more clip')} as sure {'fits' if found.unlike == 1 else 'fit'} none of your classes: these wait for you."
+    )
+    unlike = aside if found.unlike else ""
     if not found.clips:
-        return f"No suggestion is {percent(found.confidence)} sure or more. Lower the confidence, or label some more by hand."
+        return f"No suggestion is {percent(found.confidence)} sure or more. Lower the confidence, or label some more by hand.{unlike}"
     each = listed_counts(found.per_class)
     wrong = found.expected_wrong
     expect = "fewer than one of them" if wrong < 1 else f"about {wrong:.0f} of them"
@@ -723,7 +790,7 @@ def acceptance(found: Acceptance) -> str:
     )
     return (
         f"This labels {count(len(found.clips), 'clip')}: {each}. If the confidence is right, expect {expect} to be wrong. {proof} "
-        "They are marked as machine-made, and teach nothing until you confirm them."
+        f"They are marked as machine-made, and teach nothing until you confirm them.{unlike}"
     )
 
 
@@ -808,6 +875,19 @@ def export_note(bench: Bench, format: str) -> str:
 REVIEW_INTRO = (
     "Here you label many clips quickly: each comes with a suggestion, you answer with one key, and the suggestions get better with every "
     "answer. Every answer is saved at once and can be undone."
+)
+
+
+def learn_from(bench: Bench) -> str:
+    """The button that takes the project's labels to the tab Learn; "" where they teach nothing yet."""
+    given = [n for n in bench.now.class_counts.values() if n] if bench.now else []
+    return f"Learn from these {sum(given)} labels" if len(given) > 1 else ""
+
+
+REVIEW_METHOD = (
+    "Suggestions come from your own labels with the settings of the CALM paper, so that every answer can be learned from at once; the "
+    "settings of the tab Learn don't change them. “Learn from these labels” puts the labelled clips into the tab Clips, in place of those "
+    "there (Undo brings them back), and learns from them with the settings of the tab Learn."
 )
 
 

@@ -17,6 +17,7 @@ import pytest
 from calm_core import CalmClassifier, backbones
 from calm_core.cli import main
 from calm_core.evaluation import MethodResult
+from calm_core.library import Project
 
 from .conftest import TONES_HZ, tone
 
@@ -185,12 +186,13 @@ def test_import_and_export_and_back(capsys: pytest.CaptureFixture, class_folders
     project = Path(json.loads(out)["project"])
     assert (code, json.loads(out)["classes"]) == (0, {"high": 4, "low": 4, "mid": 4})
     for format in ("audiofolder", "label-studio", "class-folders"):
-        code, out, _ = run(capsys, "export", project, "--format", format, "-o", tmp_path / format)
-        assert (code, out) == (0, f"wrote 12 clips as {format} to {tmp_path / format}\n")
+        code, out, _ = run(capsys, "export", project, "--format", format, "--backbone", "fake", "-o", tmp_path / format)
+        predicted = ", 12 of them with a prediction" if format == "label-studio" else ""
+        assert (code, out) == (0, f"wrote 12 clips as {format} to {tmp_path / format}{predicted}\n")
         code, out, _ = run(capsys, "import", tmp_path / format, "--json")
         assert (code, json.loads(out)["classes"]) == (0, {"high": 4, "low": 4, "mid": 4})
     for format, name in (("csv", "labels.csv"), ("raven", "selections.txt")):
-        assert run(capsys, "export", project, "--format", format, "-o", tmp_path / name)[0] == 0
+        assert run(capsys, "export", project, "--format", format, "--backbone", "fake", "-o", tmp_path / name)[0] == 0
         code, out, _ = run(capsys, "import", tmp_path / name, "--project", project, "--json")
         assert (code, json.loads(out)["relabelled"], json.loads(out)["added"]) == (0, 12, 0)
     assert run(capsys, "export", project, "--format", "audacity", "-o", tmp_path / "tracks")[0] == 0
@@ -199,6 +201,22 @@ def test_import_and_export_and_back(capsys: pytest.CaptureFixture, class_folders
     assert (code, json.loads(out)["added"], json.loads(out)["clips"]) == (0, 0, 12)
     code, _, err = run(capsys, "export", project, "--format", "audiofolder", "-o", tmp_path / "tracks")
     assert (code, "isn't empty" in err) == (1, True)
+
+
+def test_an_exported_table_has_predictions_where_labels_teach_them(
+    capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path
+) -> None:
+    project = Path(json.loads(run(capsys, "import", class_folders, "--json")[1])["project"])
+    exporting = ["export", project, "--backbone", "fake", "-o", tmp_path / "labels.csv", "--json"]
+    assert json.loads(run(capsys, *exporting)[1])["predicted"] == 12
+    table = pd.read_csv(tmp_path / "labels.csv")
+    assert (table["predicted"] == table["label"]).all()
+    assert {"score: high", "score: low", "score: mid"} <= set(table.columns)
+    assert json.loads(run(capsys, *exporting, "--labels-only")[1])["predicted"] == 0
+    assert pd.read_csv(tmp_path / "labels.csv")["predicted"].isna().all()
+    with Project(project) as opened:
+        opened.merge_classes(["high", "low", "mid"], "all")
+    assert json.loads(run(capsys, *exporting)[1])["predicted"] == 0
 
 
 def test_simulate(capsys: pytest.CaptureFixture, class_folders: Path, write_wav: Callable[..., Path]) -> None:

@@ -4,6 +4,7 @@ import os
 import unicodedata
 import zipfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import soundfile as sf
 from hypothesis import given
 from hypothesis import strategies as st
 
+from calm_core import dataset
 from calm_core.audio import ClipStatus
 from calm_core.dataset import (
     Clip,
@@ -386,6 +388,26 @@ def test_unlabelled_copies_never_conflict(tmp_path):
     paths = [sound(tmp_path / f"{i}.wav", seed=1) for i in range(3)]
     clips = [Clip(paths[0], "0.wav", "owl"), Clip(paths[1], "1.wav", None), Clip(paths[2], "2.wav", None)]
     assert [check.status.value for check in preflight(clips)] == ["ok", "ok", "duplicate"]
+
+
+def test_what_is_known_is_judged_again_but_not_decoded_again(tmp_path, monkeypatch):
+    sound(tmp_path / "owl/a.wav", seed=1, level=5.0)
+    sound(tmp_path / "owl/b.wav", seed=1, level=5.0)
+    sound(tmp_path / "bat/c.wav", seed=2)
+    before = preflight(read_folder(tmp_path).clips)
+    assert [check.status.value for check in before] == ["ok", "clipped", "duplicate"]
+    moved = [replace(check.clip, label="bat") if check.clip.name == "owl/b.wav" else check.clip for check in before]
+    expected = preflight(moved)
+    assert [check.status.value for check in expected] == ["ok", "conflict", "conflict"]
+    (tmp_path / "bat/c.wav").unlink()  # a file that is gone is no longer known
+    decoded = []
+    load = dataset.load
+    monkeypatch.setattr(dataset, "load", lambda path, *args, **more: (decoded.append(path.name), load(path, *args, **more))[1])
+    found = preflight(moved, known=before)
+    assert found[1:] == expected[1:]
+    assert [check.status.value for check in found] == ["unreadable", "conflict", "conflict"]
+    assert decoded == ["c.wav"]
+    assert preflight([check.clip for check in before], known=found)[1:] == before[1:]
 
 
 def test_a_preflight_can_be_cancelled(tmp_path):

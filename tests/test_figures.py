@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
+from PIL import Image
 
 from calm_core import figures
 
@@ -462,3 +465,16 @@ def test_calibration_chart_puts_promise_beside_truth() -> None:
     with pytest.raises(ValueError, match="differ in length"):
         figures.calibration_chart([0.4], [0.5, 1], [0.1], [0.9], [2])
     assert "ten clips" in figures.calibration_chart(None, None, None, None, None).layout.annotations[0].text.replace("<br>", " ")
+
+
+def test_a_thumbnail_is_a_picture_of_the_spectrogram() -> None:
+    mel = np.full((64, 500), -80.0)
+    mel[:2, :250] = 0.0  # low, and in the first half
+    address = figures.thumbnail(mel)
+    picture = Image.open(io.BytesIO(base64.b64decode(address.removeprefix("data:image/png;base64,")))).convert("RGB")
+    assert picture.size == (56, 32)
+    assert picture.getpixel((0, 31)) == (253, 231, 37)  # the ends of the spectrogram's scale
+    assert picture.getpixel((55, 31)) == picture.getpixel((0, 0)) == (68, 1, 84)
+    assert len(figures.thumbnail(np.random.default_rng(0).normal(size=(64, 500)))) < 2500
+    assert figures.thumbnail(np.zeros((3, 1))).startswith("data:image/png")
+    assert figures.thumbnail(None) == figures.thumbnail(np.full((2, 2), np.nan)) == ""

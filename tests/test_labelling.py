@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,22 @@ def test_it_goes_on_where_it_was(labelling: Labelling, studio: Studio, fake_back
         assert again.undo().startswith("1 clip to ")
         assert len(again.queue()) == len(expected) + 1
     assert fake_backbone.windows_seen == seen
+
+
+def test_what_fits_no_class_is_not_accepted_unheard(labelling: Labelling) -> None:
+    assert labelling.learned is not None
+    assert labelling.learned.p_values is not None
+    clips = labelling.preview_accept(0.0).clips
+    odd = clips[0]
+    p_values = np.ones_like(labelling.learned.p_values)
+    p_values[labelling._place[odd]] = 0.05
+    labelling.learned = replace(labelling.learned, p_values=p_values)
+    assert labelling.suggestion(odd).fits == ()
+    assert labelling.suggestion(clips[1]).fits == labelling.learned.class_names
+    found = labelling.preview_accept(0.0)
+    assert (found.clips, found.unlike) == (clips[1:], 1)
+    assert labelling.accept_above(0.0) == len(clips) - 1
+    assert labelling.now.entry(odd).state == "unlabelled"
 
 
 def test_every_order_queues_every_clip(labelling: Labelling) -> None:

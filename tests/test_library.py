@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import random
@@ -17,7 +18,20 @@ import pytest
 
 from calm_core import library
 from calm_core.errors import DataError, ProjectError, StaleError
-from calm_core.library import CurvePoint, Judgement, NewClip, Project, newly_judged, open_project, projects, sweep
+from calm_core.library import (
+    CurvePoint,
+    Judgement,
+    NewClip,
+    Project,
+    delete_project,
+    move_from_cache,
+    newly_judged,
+    open_project,
+    project_info,
+    projects,
+    projects_home,
+    sweep,
+)
 
 LABELS = ("owl", "bat", "frog")
 
@@ -232,6 +246,72 @@ def test_list_and_sweep(project: Project) -> None:
     os.utime(old.folder, (0, 0))
     assert sweep(root, 3600) == (old.id,)
     assert not old.folder.exists()
+
+
+def test_a_deleted_project_is_gone_for_every_tab(project: Project) -> None:
+    root = project.folder.parent
+    info = project_info(root, project.id)
+    assert (info.name, info.clips) == ("Night", 6)
+    delete_project(root, project.id)
+    assert projects(root) == ()
+    assert not project.folder.exists()
+    for call in (lambda: project.label([1], "owl"), lambda: delete_project(root, project.id), lambda: project_info(root, project.id)):
+        with pytest.raises(ProjectError, match="may have been deleted"):
+            call()
+    with pytest.raises(ProjectError, match="is no project"):
+        delete_project(root, "../" + root.name)
+
+
+def test_a_damaged_project_can_be_deleted(project: Project) -> None:
+    root = project.folder.parent
+    project.close()
+    (project.folder / library.DATABASE).write_bytes(b"not a database at all, but long enough to be looked at" * 40)
+    assert "damaged" in project_info(root, project.id).error
+    delete_project(root, project.id)
+    assert not project.folder.exists()
+
+
+@pytest.mark.parametrize("across_disks", [False, True])
+def test_projects_move_from_the_cache_to_the_data_folder(across_disks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CALM_HOME")
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / "data"))
+    root = projects_home()
+    assert root == tmp_path / "data" / "projects"
+    assert move_from_cache(root) == ()
+    with Project.create(tmp_path / "cache" / "projects", "Old") as old:
+        old.add(new_clips(tmp_path, 2))
+    if across_disks:
+        rename = Path.rename
+
+        def refused(path: Path, target: Path) -> Path:
+            if path == old.folder:
+                raise OSError(errno.EXDEV, "Invalid cross-device link")
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "rename", refused)
+    assert move_from_cache(root) == (old.id,)
+    assert move_from_cache(root) == ()
+    assert not old.folder.exists()
+    with open_project(root, old.id) as moved:
+        assert all(entry.path.is_file() for entry in moved.snapshot().entries)
+    assert [folder.name for folder in (tmp_path / "data").iterdir()] == ["projects"]
+
+
+def test_what_cannot_be_moved_stays_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CALM_HOME")
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
+    Project.create(tmp_path / "cache" / "projects", "Old").close()
+    (tmp_path / "data").write_text("a file where the folder should be")
+    with pytest.raises(ProjectError, match="move the folders yourself"):
+        move_from_cache(tmp_path / "data" / "projects")
+    assert [info.name for info in projects(tmp_path / "cache" / "projects")] == ["Old"]
+
+
+def test_calm_home_holds_projects_too(calm_home: Path) -> None:
+    assert projects_home() == calm_home / "projects"
+    Project.create(projects_home()).close()
+    assert move_from_cache(projects_home()) == ()
 
 
 def test_a_closed_project_and_one_that_was_deleted_say_so(project: Project) -> None:

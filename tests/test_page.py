@@ -308,6 +308,46 @@ def test_a_wrong_label_is_heard_and_mended(page: Page, folder: Path, tmp_path: P
     expect(page.locator("#clips-classes")).to_contain_text(f"hum {PER_CLASS} clips")
 
 
+def test_classes_are_mended_and_the_mending_taken_back(page: Page, archive: Path) -> None:
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    add_zip(page, archive)
+    cards, said = page.locator("#clips-classes"), page.locator("#clips-progress")
+    expect(cards.locator("img")).to_have_count(len(CLASSES) * PER_CLASS)
+    cards.locator("[data-pick=tone]").click()
+    expect(page.locator("#clips-class-title")).to_have_text(f"‘tone’: {PER_CLASS} clips")
+    tiles = page.locator("#clips-tiles .calm-tile")
+    tiles.nth(1).locator("button").click()
+    expect(page.locator("#clips-chosen-title")).to_contain_text("tone/1.wav: OK")
+    page.locator("#clips-move").click()
+    expect(page.get_by_text("No clip is ticked")).to_be_visible()
+    for tile in (0, 2):
+        tiles.nth(tile).locator(".calm-tick").check()
+    page.locator("#clips-move-to input").fill("beep")
+    page.locator("#clips-move-to input").press("Enter")
+    page.locator("#clips-move").click()
+    expect(said).to_have_text("2 clips moved to ‘beep’.")
+    expect(cards).to_contain_text("tone 2 clips")
+    cards.locator("[data-pick=beep]").click()
+    expect(page.locator("#clips-class-title")).to_have_text("‘beep’: 2 clips")
+    page.locator("#clips-class-other input").fill("whistle")
+    page.locator("#clips-class-other input").press("Enter")
+    page.locator("#clips-class-rename").click()
+    expect(said).to_have_text("‘beep’ is merged into ‘whistle’: 2 clips.")
+    expect(page.locator("#clips-class-title")).to_have_text(f"‘whistle’: {PER_CLASS + 2} clips")
+    page.locator("#clips-tiles .calm-all").check()
+    page.locator("#clips-remove-ticked").click()
+    expect(cards).not_to_contain_text("whistle")
+    expect(page.locator("#clips-class")).to_be_hidden()
+    for left in ("whistle 6 clips", "beep 2 clips", "tone 4 clips"):
+        page.locator("#clips-undo").click()
+        expect(cards).to_contain_text(left)
+    cards.locator("[data-pick=hum]").click()
+    page.locator("#clips-class-delete").click()
+    expect(said).to_have_text(f"‘hum’ is deleted, with {PER_CLASS + 1} clips.")
+    assert faults == []
+
+
 def test_starting_over_takes_the_answers_too(page: Page, archive: Path, query: Path) -> None:
     add_zip(page, archive)
     learn(page)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from calm_core import algorithm
-from calm_core.confidence import mean_by_group
+from calm_core.confidence import mean_by_group, p_values
 from calm_core.errors import DataError
 from calm_core.options import FitOptions
 from calm_core.relearning import Relearner
@@ -30,14 +30,15 @@ def vectors(rng: np.random.Generator, clips: int = 24) -> HeadVectors:
     return HeadVectors(values.astype(np.float32), clip_of_row)
 
 
-def expected(rows: HeadVectors, labels: list[str | None], options: FitOptions) -> tuple[algorithm.Fitted, np.ndarray]:
-    """A fresh fit on the labelled rows, and its scores (clips, C) of all."""
+def expected(rows: HeadVectors, labels: list[str | None], options: FitOptions) -> tuple[algorithm.Fitted, np.ndarray, np.ndarray]:
+    """A fresh fit on the labelled rows, and its scores and familiarity (clips, C) of all."""
     names = sorted({label for label in labels if label})
     of_row = [labels[clip] for clip in rows.clip_of_row]
     chosen = [i for i, label in enumerate(of_row) if label]
     x, y = torch.from_numpy(rows.values), torch.tensor([names.index(str(of_row[i])) for i in chosen])
     fitted = algorithm.fit(x[chosen], y, len(names), options, torch.from_numpy(rows.clip_of_row)[chosen])
-    return fitted, mean_by_group(algorithm.scores(x, fitted, options).numpy(), rows.clip_of_row)
+    scores, near = (mean_by_group(found.numpy(), rows.clip_of_row) for found in algorithm.ask(x, fitted, options))
+    return fitted, scores, near
 
 
 @pytest.mark.parametrize("options", OPTIONS)
@@ -54,7 +55,7 @@ def test_every_answer_gives_what_a_fresh_fit_gives(options: FitOptions) -> None:
         relearner.prepare(clip)
         labels[clip] = label
         found = relearner.relearn(labels)
-        fitted, scores = expected(rows, labels, options)
+        fitted, scores, _ = expected(rows, labels, options)
         torch.testing.assert_close(found.reliability, fitted.reliability.flatten(0, 1), atol=2e-5, rtol=1e-3)
         torch.testing.assert_close(found.weights, fitted.weights.flatten(0, 1), atol=2e-5, rtol=1e-3)
         pool = [i for i, label in enumerate(labels) if label is None]
@@ -71,8 +72,9 @@ def test_left_out_scores_know_nothing_of_the_clip() -> None:
     labels: list[str | None] = ["abc"[i % 3] for i in range(12)]
     found = Relearner(rows, options).relearn(labels)
     for clip in range(12):
-        _, scores = expected(rows, [None if i == clip else label for i, label in enumerate(labels)], options)
+        _, scores, near = expected(rows, [None if i == clip else label for i, label in enumerate(labels)], options)
         np.testing.assert_allclose(found.scores[clip], scores[clip], atol=1e-4)
+        np.testing.assert_allclose(found.held_out.familiarity[clip], near[clip], atol=1e-4)
     assert found.hits[1] == 12
     assert found.calibrated
 
@@ -94,3 +96,21 @@ def test_what_cannot_be_learned_is_said() -> None:
         Relearner(rows).relearn(["a", "b"])
     with pytest.raises(DataError, match="leave-one-out"):
         Relearner(rows, FitOptions(reliability="resubstitution"))
+
+
+def test_a_clip_like_none_of_the_classes_is_told_from_those_that_fit() -> None:
+    rng = np.random.default_rng(7)
+    directions = rng.normal(size=(4, 2, 4, 6))
+    clips = np.concatenate([np.repeat(np.arange(3), 10), [0, 1, 2], [3, 3, 3]])  # the last three: a kind that no label names
+    values = 3 * directions[clips] + 0.5 * rng.normal(size=(len(clips), 2, 4, 6))
+    rows = HeadVectors(values.astype(np.float32), np.arange(len(clips)))
+    labels = ["abc"[kind] if i < 30 else None for i, kind in enumerate(clips)]
+    found = Relearner(rows).relearn(labels)
+    assert found.p_values is not None
+    assert np.isnan(found.p_values[:30]).all()
+    assert (found.p_values[30:33].argmax(1) == [0, 1, 2]).all()
+    assert (found.p_values[33:] <= 0.1).all()
+    _, scores, near = expected(rows, labels, FitOptions())
+    again = p_values(scores[30:], near[30:], found.held_out)
+    np.testing.assert_allclose(found.p_values[30:], again)
+    assert Relearner(rows).relearn([*labels[:3], *[None] * 25, "b", *labels[29:]]).p_values is None  # too few to calibrate

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -12,6 +14,7 @@ import pytest
 
 import app
 from calm_core import dataset, figures
+from calm_core.backbones import backbone_row
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.errors import DataError, ProjectError
 from calm_core.labelling import Labelling, checked, cut, read_clips, read_pool
@@ -20,6 +23,8 @@ from calm_core.studio import Studio
 from calm_ui import review, words
 from calm_ui.bench import Bench, Said
 from calm_ui.exporting import FORMATS, exported
+from calm_ui.intake import from_class, from_labels
+from calm_ui.session import Desk, Session
 
 from .conftest import TONES_HZ, tone
 
@@ -235,6 +240,51 @@ def test_a_shared_page_hides_projects_and_keeps_them(monkeypatch: pytest.MonkeyP
         (found,) = (block.value for block in blocks if isinstance(block, gr.State) and isinstance(block.value, Bench))
         assert (found.public, found.forgets) == (shared, False)
     assert "deleted" not in words.where_kept(public=True, forgets=False)
+
+
+def test_a_clip_like_none_of_the_classes_is_not_called_sure(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = replace(bench.suggestion, label="<b>", confidence=0.97, fits=())
+    monkeypatch.setattr(Bench, "suggestion", odd)
+    said = words.review_head(bench)
+    assert "None of your classes?</b> The closest is ‘&lt;b&gt;’" in said
+    assert "97 %" not in said
+    found = replace(bench.require().preview_accept(0.5), unlike=2)
+    assert "2 more clips as sure fit none of your classes" in words.acceptance(found)
+    assert "fits none of your classes" in words.acceptance(replace(found, clips=(), unlike=1))
+
+
+def test_a_projects_labels_go_to_the_other_tabs(bench: Bench, tmp_path: Path) -> None:
+    bench.act("label", bench.clip, "high")
+    assert words.learn_from(bench) == "Learn from these 13 labels"
+    entries = bench.require().now.entries
+    desk = Desk(tmp_path / "visitors")
+    desk.add(lambda into: from_class("owl", [entries[0].path], None, into), Studio().add)
+    desk.add(lambda into: from_labels(entries, into), Studio().add, instead=True)
+    workspace = desk.session.workspace
+    assert sum(workspace.class_counts.values()) == 13
+    assert {(c.clip.name, c.clip.label) for c in workspace.usable} == {(e.name, e.label) for e in entries if e.learnable}
+    desk.clear()
+    assert all(entry.path.is_file() for entry in entries)  # the project's own files stay
+    bench.require().merge_classes(["high", "low", "mid"], "all")
+    assert words.learn_from(bench) == ""  # one class teaches nothing
+
+
+def test_nothing_waiting_is_not_called_done(bench: Bench) -> None:
+    bench.require().judge([entry.id for entry in bench.require().now.entries if entry.state == "unlabelled"], "low")
+    bench.look()
+    said = words.review_head(bench)
+    assert "Add clips without labels below" in said
+    assert "Done" not in said
+
+
+def test_what_a_deletion_loses_is_said(bench: Bench) -> None:
+    (info,) = bench.projects()
+    said = words.deletion(replace(info, name="<b>"))
+    assert "“&lt;b&gt;”? Its 21 clips, 12 labels by you and the whole history go for good" in said
+    assert "can't be opened? Project 'x' is damaged" in html.unescape(words.deletion(replace(info, error="project 'x' is damaged")))
+    for forgets in (False, True):
+        said = words.status_line(backbone_row("fake"), "cpu", Session(), forgets)
+        assert ("projects in Review stay until you delete them" in said) is not forgets
 
 
 def test_names_are_escaped(bench: Bench) -> None:

@@ -128,7 +128,7 @@ def test_the_same_clips_twice_are_duplicates_and_removing_one_frees_the_other(st
     twice = studio.add(workspace, Dataset(clips))
     assert len(twice.usable) == 12
     first = twice.checks[0].clip
-    assert len(twice.without(first).usable) == 12
+    assert len(twice.without([first]).usable) == 12
 
 
 def test_one_class_cannot_learn_and_says_what_to_do(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:
@@ -217,11 +217,11 @@ def test_spectrogram_shows_the_tone_at_its_frequency(tmp_path: Path, write_wav: 
 
 def test_a_wrong_label_is_doubted_until_it_is_mended(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:
     wrong = next(check.clip for check in workspace.checks if check.clip.label == "low")
-    learned = studio.learn(workspace.relabelled(wrong, "high"), fake_backbone, ladder=False)
+    learned = studio.learn(workspace.relabelled([wrong], "high"), fake_backbone, ladder=False)
     (doubt,) = learned.doubts
     assert (doubt.clip, doubt.given, doubt.predicted) == (replace(wrong, label="high"), "high", "low")
     assert 0 < doubt.probability < 0.1
-    mended = workspace.relabelled(wrong, "high").relabelled(doubt.clip, doubt.predicted)
+    mended = workspace.relabelled([wrong], "high").relabelled([doubt.clip], doubt.predicted)
     assert mended == workspace
     assert studio.learn(mended, fake_backbone, ladder=False).doubts == ()
 
@@ -230,7 +230,7 @@ def test_relabelling_compares_the_audio_again(studio: Studio, workspace: Workspa
     clip = workspace.checks[0].clip
     twice = studio.add(workspace, Dataset((replace(clip, name="again.wav", label="other"),)))
     assert [check.clip.name for check in twice.checks if not check.usable] == [clip.name, "again.wav"]
-    mended = twice.relabelled(twice.checks[-1].clip, str(clip.label))
+    mended = twice.relabelled([twice.checks[-1].clip], str(clip.label))
     assert [check.clip.name for check in mended.checks if not check.usable] == ["again.wav"]
 
 

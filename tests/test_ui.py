@@ -23,7 +23,7 @@ from calm_core.confidence import HeldOut
 from calm_core.dataset import Clip, Dataset, read_folder
 from calm_core.errors import BundleError, Cancelled, DataError
 from calm_core.options import FitOptions
-from calm_core.studio import ClipPrediction, Doubt, Learned, Studio
+from calm_core.studio import ClipPrediction, Doubt, Learned, Studio, spectrogram
 from calm_core.vectors import HeadVectors
 from calm_ui import head_words, words
 from calm_ui.header import choices
@@ -31,7 +31,7 @@ from calm_ui.intake import bytes_needed, from_class, from_files
 from calm_ui.jobs import Job, Slot, Step
 from calm_ui.learn import saved
 from calm_ui.messages import told
-from calm_ui.page import AUDIO_TYPES
+from calm_ui.page import AUDIO_TYPES, thumbnail
 from calm_ui.session import MAX_VISITOR_CLIPS, Answers, Current, Desk, sweep
 
 
@@ -224,11 +224,62 @@ def test_a_sweep_deletes_whom_nobody_has_seen_for_long(tmp_path: Path) -> None:
     assert [check.usable for check in gone.session.workspace.checks] == [False, True]
 
 
-def test_removing_a_clip_deletes_its_file(tmp_path: Path) -> None:
+def test_a_removed_clip_comes_back_until_its_room_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(tmp_path)
     first, second = clips_of(tmp_path, desk, 300, 700)
-    desk.remove(desk.session.workspace.checks[0].clip)
+    before = desk.session.workspace
+    desk.remove([before.checks[0].clip])
     assert [check.clip.path for check in desk.session.workspace.checks] == [second]
+    desk.undo()
+    assert desk.session.workspace == before
+    desk.remove([before.checks[0].clip])
+    monkeypatch.setattr("calm_ui.session.MAX_VISITOR_BYTES", 3 * first.stat().st_size)
+    with desk.new_folder(2 * first.stat().st_size):
+        assert (first.exists(), second.exists()) == (False, True)
+    assert desk.undo().session.workspace.checks[0].clip.path == second
+
+
+def test_what_turns_out_too_large_leaves_the_clips_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(tmp_path)
+    (first,) = clips_of(tmp_path, desk, 300)
+    before = desk.session.workspace
+    monkeypatch.setattr("calm_ui.session.MAX_VISITOR_BYTES", first.stat().st_size)
+    with pytest.raises(DataError, match="remove others first"):
+        clips_of(tmp_path, desk, 700)
+    assert desk.session.workspace == before
+    assert first.exists()
+
+
+def test_every_change_of_the_clips_can_be_taken_back(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    seen = [desk.session.workspace]
+    paths = clips_of(tmp_path, desk, 300, 700, 900)
+    seen.append(desk.session.workspace)
+    clips = [check.clip for check in seen[-1].checks]
+    desk.relabel(clips[:2], "bat")
+    assert desk.session.workspace.class_counts == {"bat": 2, "owl": 1}
+    seen.append(desk.session.workspace)
+    desk.relabel([check.clip for check in desk.session.workspace.of_class("bat")], "wren")  # a class renamed
+    assert desk.session.workspace.class_counts == {"owl": 1, "wren": 2}
+    seen.append(desk.session.workspace)
+    given = [wav(tmp_path / "other.wav", 1100)]
+    desk.add(lambda into: from_class("frog", given, None, into), Studio().add, instead=True)
+    assert desk.session.workspace.class_counts == {"frog": 1}
+    for workspace in reversed(seen):
+        assert desk.undo().session.workspace == workspace
+    assert not any(path.exists() for path in paths)  # the addition itself was taken back
+    assert desk.undo().session.workspace == seen[0]
+    with pytest.raises(DataError, match="at most 60"):
+        desk.relabel([], "o" * 61)
+
+
+def test_undo_forgets_what_is_long_ago(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calm_ui.session.UNDO_STEPS", 1)
+    desk = Desk(tmp_path)
+    first, second = clips_of(tmp_path, desk, 300, 700)
+    desk.remove([desk.session.workspace.checks[0].clip])
+    assert first.exists()
+    desk.remove([desk.session.workspace.checks[0].clip])
     assert (first.exists(), second.exists()) == (False, True)
 
 
@@ -237,7 +288,8 @@ def test_removing_a_clip_spares_files_that_are_not_the_visitors(tmp_path: Path) 
     desk = Desk(tmp_path)
     clips_of(tmp_path, desk, 700)
     desk.add(lambda _: read_folder(mine.parents[1]), Studio().add)
-    desk.remove(desk.session.workspace.checks[-1].clip)
+    desk.remove([desk.session.workspace.checks[-1].clip])
+    desk.clear()
     assert mine.exists()
 
 
@@ -333,10 +385,40 @@ def test_a_class_needs_a_name(label: str | None, tmp_path: Path) -> None:
 def test_names_are_escaped_in_html(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.add(lambda into: from_class("<img src=x>", [wav(tmp_path / "a.wav", 300)], None, into), Studio().add)
-    assert "<img" not in words.chips(desk.session.workspace)
-    assert "&lt;img" in words.chips(desk.session.workspace)
+    checks = desk.session.workspace.checks
+    for said in (words.class_cards(desk.session.workspace, 4, lambda _: ""), words.class_title("<img src=x>", checks)):
+        assert "<img" not in said
+        assert "&lt;img" in said
+    assert "<img" not in words.tiles([replace(checks[0], clip=replace(checks[0].clip, name="<img>"))], 0, 24, lambda _: "")
     assert "<img" not in words.clip_title(desk.session.workspace.checks[0])
     assert "<img" not in words.bullets(desk.session.workspace.advice)
+
+
+def test_a_class_shows_some_of_its_clips_at_a_time(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    clips_of(tmp_path, desk, 300, 700, 900)
+    checks = desk.session.workspace.of_class("owl")
+    shown = words.tiles(checks, 2, 2, lambda path: f"picture of {path.name}")
+    assert ("900.wav" in shown, "700.wav" in shown, "tick these 1 of 3" in shown) == (True, False, True)
+    assert words.clip_key(checks[2].clip) in shown
+    assert "tick all" in words.tiles(checks, 0, 24, lambda _: "")
+    assert "No clip of this class" in words.tiles([], 0, 24, lambda _: "")
+    card = words.class_cards(desk.session.workspace, 2, lambda path: f"picture of {path.name}")
+    assert card.count("<img") == 2
+    assert len({words.clip_key(check.clip) for check in checks}) == 3
+    assert words.clip_key(checks[0].clip) != words.clip_key(replace(checks[0].clip, label="bat"))
+
+
+def test_a_thumbnail_is_made_once_and_none_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    monkeypatch.setattr("calm_ui.page.spectrogram", lambda path: (made.append(path), spectrogram(path))[1])
+    path = wav(tmp_path / "a.wav", 300)
+    assert thumbnail(path, make=False) == ""
+    assert thumbnail(path).startswith("data:image/png;base64,")
+    assert thumbnail(path, make=False) == thumbnail(path)
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    assert thumbnail(tmp_path / "broken.wav") == ""
+    assert made == [path, tmp_path / "broken.wav"]
 
 
 def test_only_what_was_learned_from_clips_here_can_be_corrected(tmp_path: Path) -> None:
@@ -470,11 +552,11 @@ def test_a_doubt_is_settled_by_relabelling_removing_or_confirming(tmp_path: Path
 
     desk.confirm(first.clip)
     assert not current.clips_changed(desk.session.workspace)
-    desk.relabel(second.clip, "bat")
+    desk.relabel([second.clip], "bat")
     assert desk.session.workspace.class_counts == {"bat": 1, "owl": 2}
     assert current.clips_changed(desk.session.workspace)
     assert "Learn again" in words.stale(current, desk.session.workspace)
-    desk.remove(third.clip)
+    desk.remove([third.clip])
     assert current.doubts(desk.session) == ()
     assert words.decided("relabelled", second, 0) == words.progress("owl/700.wav is now one of your ‘bat’ clips. That was the last one.")
     assert desk.clear().session.confirmed == frozenset()

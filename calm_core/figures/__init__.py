@@ -20,7 +20,7 @@ from .inside import (
 )
 from .labelling import accuracy_curve
 from .results import MAX_BARS, class_accuracy, confidence_bars, confusion_matrix, ladder_chart
-from .sounds import MAX_FRAMES, class_curves, listening_map, spectrogram
+from .sounds import MAX_FRAMES, class_curves, listening_map, spectrogram, thumbnail
 
 __all__ = [
     "ACCENT",
@@ -49,4 +49,5 @@ __all__ = [
     "reliability_table",
     "sorted_reliability",
     "spectrogram",
+    "thumbnail",
 ]

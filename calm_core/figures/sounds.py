@@ -1,12 +1,17 @@
-"""Pictures of sound: the spectrogram."""
+"""Pictures of sound: the spectrogram, large and small."""
 
 from __future__ import annotations
 
+import base64
+import functools
+import struct
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
+from plotly.colors import sample_colorscale
 
 from .base import ACCENT, COLOUR_BAR_PX, INK, SEQUENTIAL, SPECTRAL, add_colour_axis, empty, framed_axis, new_figure
 from .text import as_array, compact, json_ready, percent_text, require, short_text, unlike
@@ -14,6 +19,8 @@ from .text import as_array, compact, json_ready, percent_text, require, short_te
 MAX_FRAMES = 400
 MAX_SPECTROGRAM_CELLS = 40_000  # at about 6 characters a cell the JSON stays below 300 kB
 FREQUENCY_TICKS_HZ = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
+THUMBNAIL_PX = (56, 32)  # width, height
+SHADES = 32  # of a thumbnail: a kilobyte or two
 TICK_ROOM_PX = 15  # least distance of two ticks' texts
 
 
@@ -29,7 +36,7 @@ def spectrogram(mel_db: ArrayLike | None, seconds: float, frequencies_hz: ArrayL
     require(mel.ndim == 2 and hz.shape == (len(mel),), f"mel_db has shape {mel.shape} and frequencies {hz.shape}; the bands must agree.")
     frames = mel.shape[1]
     bins = min(frames, MAX_FRAMES, max(1, MAX_SPECTROGRAM_CELLS // len(mel)))
-    edges = np.arange(bins) * frames // bins
+    edges = _edges(frames, bins)
     pooled = np.fmax.reduceat(mel, edges, axis=1)
     centres_s = (edges + np.append(edges[1:], frames)) / 2 * seconds / frames
     inner_px = 220
@@ -60,6 +67,37 @@ def spectrogram(mel_db: ArrayLike | None, seconds: float, frequencies_hz: ArrayL
     figure.update_yaxes(framed_axis(None), type="category", range=[-0.5, len(bands) - 0.5])
     figure.update_yaxes(tickvals=[bands[b] for b in nearest], ticktext=ticks)
     return figure
+
+
+def thumbnail(mel_db: ArrayLike | None) -> str:
+    """A small picture of mel_db (bands, frames) in the colours of `spectrogram`, as the address of a PNG that needs no request; "" for
+    nothing to draw."""
+    mel = as_array(mel_db)
+    if not mel.size or not np.isfinite(mel).any():
+        return ""
+    height, width = min(THUMBNAIL_PX[1], len(mel)), min(THUMBNAIL_PX[0], mel.shape[1])
+    small = np.fmax.reduceat(np.fmax.reduceat(mel, _edges(len(mel), height), axis=0), _edges(mel.shape[1], width), axis=1)
+    low, high = np.nanmin(small), np.nanmax(small)
+    shades = np.nan_to_num((small - low) / max(high - low, 1.0) * (SHADES - 1)).astype(np.uint8)[::-1]  # low frequencies at the bottom
+    pixels = np.insert(shades, 0, 0, axis=1).tobytes()  # every line begins with its filter, none
+    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)  # 8 bits, a palette
+    parts = ((b"IHDR", header), (b"PLTE", _palette()), (b"IDAT", zlib.compress(pixels, 9)), (b"IEND", b""))
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+    )
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _edges(n: int, bins: int) -> np.ndarray:
+    """Where `bins` about equal stretches of n begin."""
+    return np.arange(bins) * n // bins
+
+
+@functools.cache
+def _palette() -> bytes:
+    """The colours of `spectrogram` in a few steps, as red, green and blue."""
+    colours = sample_colorscale(SPECTRAL, np.linspace(0, 1, SHADES), colortype="tuple")
+    return (255 * np.array(colours)).round().astype(np.uint8).tobytes()
 
 
 def listening_map(

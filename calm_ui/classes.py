@@ -1,0 +1,160 @@
+"""A part of the tab Clips: a card for every class, and one class opened: to rename, merge or delete it, to move or remove its clips."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from calm_core.dataset import Clip, ClipCheck
+from calm_core.errors import DataError
+
+from . import words
+from .messages import told
+from .page import AT_ONCE, LIGHT, VIEW, Page, thumbnail
+from .session import Desk
+
+AT_A_TIME = 24  # clips of the open class on show, each with its picture
+PER_CARD = 4  # pictures on a card
+
+# What is pressed in a card or a tile, as an event; and one box that ticks all others.
+_PICK_JS = """
+element.addEventListener("click", (event) => {
+  const pressed = event.target.closest("[data-pick]");
+  if (pressed) trigger("select", { pick: pressed.dataset.pick });
+});
+element.addEventListener("change", (event) => {
+  if (!event.target.matches(".calm-all")) return;
+  for (const box of element.querySelectorAll(".calm-tick")) box.checked = event.target.checked;
+});
+"""
+# The ticks live in the browser: they are read when a button asks for them.
+_TICKED_JS = """(desk, _, ...more) => [
+  desk, [...document.querySelectorAll('#clips-tiles .calm-tick:checked')].map(box => box.value).join(' '), ...more]"""
+
+
+def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks) -> gr.HTML:
+    """Builds the part inside the current context; returns the tiles, whose `select` event names a clip (`picked`)."""
+    desk = page.desk
+    cards = gr.HTML(words.no_clips(), js_on_load=_PICK_JS, apply_default_css=False, elem_id="clips-classes")
+    with gr.Column(visible=False, elem_id="clips-class") as panel:
+        with gr.Row():
+            title = gr.HTML(elem_id="clips-class-title")
+            close = gr.Button("Close", size="sm", scale=0, min_width=90, elem_id="clips-class-close")
+        with gr.Row(elem_classes="calm-low"):
+            other = gr.Dropdown(
+                [],
+                allow_custom_value=True,
+                label="Another name, or the class to merge it into",
+                min_width=200,
+                scale=3,
+                elem_id="clips-class-other",
+            )
+            rename = gr.Button("Rename or merge", min_width=120, elem_id="clips-class-rename")
+            delete = gr.Button("Delete this class", min_width=120, elem_id="clips-class-delete")
+        search = gr.Textbox(label="Find a clip of this class by its name", max_lines=1, elem_id="clips-class-search")
+        tiles = gr.HTML(js_on_load=_PICK_JS, apply_default_css=False, elem_id="clips-tiles")
+        with gr.Row():
+            back = gr.Button("Earlier clips", size="sm", elem_id="clips-class-back")
+            on = gr.Button("More clips", size="sm", elem_id="clips-class-on")
+        with gr.Row(elem_classes="calm-low"):
+            target = gr.Dropdown(
+                [], allow_custom_value=True, label="Class for the ticked clips", min_width=200, scale=3, elem_id="clips-move-to"
+            )
+            move = gr.Button("Move them there", min_width=120, elem_id="clips-move")
+            remove = gr.Button("Remove the ticked clips", min_width=120, elem_id="clips-remove-ticked")
+        ticked = gr.Textbox(visible=False)  # filled by _TICKED_JS
+    opened, first = gr.State(None), gr.State(0)
+
+    def draw(desk: Desk) -> str:
+        return words.class_cards(desk.session.workspace, PER_CARD, lambda path: thumbnail(path, make=False)) or words.no_clips()
+
+    def draw_pictures(desk: Desk) -> str:
+        return words.class_cards(desk.session.workspace, PER_CARD, thumbnail) or words.no_clips()
+
+    def show(desk: Desk, name: str | None, query: str, first: int) -> list[Any]:
+        workspace = desk.session.workspace
+        members = workspace.of_class(name) if name is not None else ()
+        if not members:
+            return [gr.update(visible=False), *[gr.skip()] * 7, gr.update(visible=bool(desk.session.earlier))]
+        found = [check for check in members if query.strip().casefold() in check.clip.name.casefold()]
+        first = min(first, max(0, len(found) - 1) // AT_A_TIME * AT_A_TIME)
+        others = [label for label in workspace.class_counts if label != name]
+        return [
+            gr.update(visible=True),
+            words.class_title(name or "", members),
+            gr.update(choices=others, value=None),
+            gr.update(choices=others, value=None),
+            words.tiles(found, first, AT_A_TIME, thumbnail),
+            gr.update(visible=len(members) > AT_A_TIME),
+            gr.update(visible=first > 0),
+            gr.update(visible=first + AT_A_TIME < len(found)),
+            gr.update(visible=bool(desk.session.earlier)),
+        ]
+
+    def open_class(name: str | None, event: gr.EventData) -> list[Any]:
+        pressed = _pick(event)
+        return [None if pressed == name else pressed, "", 0]
+
+    def chosen(desk: Desk, keys: str) -> list[Clip]:
+        ticked = set(keys.split())
+        found = [check.clip for check in desk.session.workspace.checks if words.clip_key(check.clip) in ticked]
+        if not found:
+            raise DataError("no clip is ticked: tick the boxes of those that are meant.")
+        return found
+
+    @told
+    def rename_class(desk: Desk, name: str, label: str | None) -> tuple[Desk, str, str]:
+        label = (label or "").strip()
+        merged = label in desk.session.workspace.class_counts and label != name
+        members = [check.clip for check in desk.session.workspace.of_class(name)]
+        desk.relabel(members, label)
+        return desk.touched(), words.progress(words.renamed(name, label, len(members), merged)), label
+
+    @told
+    def delete_class(desk: Desk, name: str) -> tuple[Desk, str, None]:
+        members = [check.clip for check in desk.session.workspace.of_class(name)]
+        return desk.remove(members).touched(), words.progress(f"‘{name}’ is deleted, with {words.count(len(members), 'clip')}."), None
+
+    @told
+    def move_clips(desk: Desk, keys: str, label: str | None) -> tuple[Desk, str]:
+        clips, label = chosen(desk, keys), (label or "").strip()
+        return desk.relabel(clips, label).touched(), words.progress(f"{words.count(len(clips), 'clip')} moved to ‘{label}’.")
+
+    @told
+    def remove_clips(desk: Desk, keys: str) -> tuple[Desk, str]:
+        clips = chosen(desk, keys)
+        return desk.remove(clips).touched(), words.progress(f"Removed {words.count(len(clips), 'clip')}.")
+
+    def take_back(desk: Desk) -> tuple[Desk, str]:
+        return desk.undo().touched(), words.progress(words.taken_back(desk.session.workspace))
+
+    changed = [desk, status]
+    # The cards at once, with the pictures that are there already; the others take a moment each.
+    gr.on([demo.load, desk.change], draw, desk, cards, **VIEW).then(draw_pictures, desk, cards, **LIGHT)
+    shown = [panel, title, other, target, tiles, search, back, on, undo]
+    gr.on([demo.load, desk.change, opened.change, search.input, first.change], show, [desk, opened, search, first], shown, **VIEW)
+    cards.select(open_class, opened, [opened, search, first], **LIGHT)
+    rename.click(rename_class, [desk, opened, other], [*changed, opened], **LIGHT)
+    delete.click(delete_class, [desk, opened], [*changed, opened], **LIGHT)
+    move.click(move_clips, [desk, ticked, target], changed, js=_TICKED_JS, **LIGHT)
+    remove.click(remove_clips, [desk, ticked], changed, js=_TICKED_JS, **LIGHT)
+    undo.click(take_back, desk, changed, **LIGHT)
+    close.click(lambda: None, None, opened, **AT_ONCE)
+    back.click(lambda first: max(0, first - AT_A_TIME), first, first, **AT_ONCE)
+    on.click(lambda first: first + AT_A_TIME, first, first, **AT_ONCE)
+    search.input(lambda: 0, None, first, **AT_ONCE)
+    return tiles
+
+
+def picked(desk: Desk, event: gr.EventData) -> ClipCheck:
+    """The clip whose tile was pressed. Raises DataError where it is gone."""
+    for check in desk.session.workspace.checks:
+        if words.clip_key(check.clip) == _pick(event):
+            return check
+    raise DataError("this clip isn't here any more; look at the class again.")
+
+
+def _pick(event: gr.EventData) -> str:
+    data = event._data if isinstance(event._data, dict) else {}
+    return str(data.get("pick"))
