@@ -18,7 +18,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from calm_core import figures
-from calm_core.classifier import CalmClassifier
+from calm_core.classifier import CalmClassifier, Refit
 from calm_core.inspection import Workbench, class_similarity
 from calm_core.options import FitOptions
 from calm_core.vectors import HeadVectors
@@ -42,14 +42,14 @@ def main() -> None:
     x = rng.normal(size=(len(truth), a.layers, a.heads, HEAD_DIM)).astype(np.float32)
     x[:, a.layers // 2, : a.heads // 4, : a.classes] += 3 * np.eye(a.classes, dtype=np.float32)[truth][:, None]
     labels = [f"class {c}" for c in truth]
-    model = timed("fit, held-out clips and chance level", lambda: CalmClassifier.fit(x, labels, options=FitOptions()))
+    refits: list[Refit] = []
+    model = timed("fit, held-out clips and chance level", lambda: CalmClassifier.fit(x, labels, options=FitOptions(), keep=refits.append))
     maps = timed(
         "reliability maps",
         lambda: figures.reliability_maps(model.reliability, model.class_names, judged=model.judged, above=model.above_chance).to_json(),
     )
-    bench = Workbench(model, HeadVectors(x, np.arange(len(truth))), labels)
+    bench = Workbench(model, HeadVectors(x, np.arange(len(truth))), labels, refits)
     card = timed("card of a head", lambda: bench.card(a.layers // 2, 0))
-    timed("toggles, once: the held-out refits again", bench.prepare)
     on = np.ones((a.layers, a.heads), dtype=bool)
     timed("first toggle", lambda: bench.with_heads(on))
     on[a.layers // 2, 0] = False
