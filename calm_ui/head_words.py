@@ -36,6 +36,12 @@ MAP_CAPTION = (
     "Each point is a clip, placed by the two directions in which this head's vectors differ most. Classes that lie apart are heard as "
     "different; the directions themselves have no name."
 )
+REPORT_CAPTION = (
+    "The report is one web page with all maps, numbers and settings, your present answers, and the beginning of a clip of each class to "
+    "hear; it opens from your disk without the internet."
+)
+SOUND_LABEL = "Playback position in the picture of the sound: arrow keys move it, Enter plays or pauses"
+SOUND_CAPTION = "A click in the picture plays from there; the line shows the moment that is heard."
 WHAT_IF_CAPTION = (
     "Nothing is listened to again: the heads that remain vote anew, as if only they had been there when the classifier learned. "
     "The classifier itself stays as it is."
