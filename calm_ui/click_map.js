@@ -1,13 +1,29 @@
-// The browser's half of click_map.py: draw the figure, tell Python which cell was clicked and outline it.
+// The browser's half of click_map.py: draw the figure, tell Python which cell was clicked, outline the head that is chosen.
+// Which one that is comes as the event "calm-head" {name, layer, head}, counted from 1, and stays in window.calmHead for maps drawn later.
+const place = () => element.querySelector(".click-map");
+
+function outline() {
+  const map = place(), chosen = window.calmHead;
+  if (!map?.data || !chosen) return;
+  const maps = map.data.filter((trace) => trace.type === "heatmap");
+  const trace = maps.length > 1 ? maps.find((each) => each.name === chosen.name) : maps[0];
+  const { layer, head } = chosen;
+  const box = { type: "rect", x0: head - 0.5, x1: head + 0.5, y0: layer - 0.5, y1: layer + 0.5 };
+  const lines = [["#fff", 4], ["#d0021b", 2]]; // red on white is seen on all colours of the maps
+  const shapes = lines.map(([color, width]) => ({ ...box, xref: trace?.xaxis ?? "x", yref: trace?.yaxis ?? "y", line: { color, width } }));
+  window.Plotly.relayout(map, { shapes: trace ? shapes : [] });
+}
+
 async function draw() {
-  const place = element.querySelector(".click-map");
-  if (!(await drawInto(place, props.value))) return;
-  place.removeAllListeners?.("plotly_click");
-  place.on("plotly_click", ({ points: [point] }) => {
+  if (!(await drawInto(place(), props.value))) return;
+  place().removeAllListeners?.("plotly_click");
+  place().on("plotly_click", ({ points: [point] }) => {
     if (point && point.data.type === "heatmap") trigger("select", { map: point.curveNumber, layer: point.y - 1, head: point.x - 1 });
   });
+  outline();
 }
 
 watch("value", draw);
+window.addEventListener("calm-head", outline);
 new ResizeObserver(draw).observe(element); // a tab out of sight has no width to draw in
 draw();

@@ -17,6 +17,13 @@ _CSS = """
 """
 
 
+# For an event whose inputs are class, layer and head: the maps outline this head from now on.
+OUTLINE = """(name, layer, head) => {
+  window.calmHead = { name, layer: Number(layer), head: Number(head) };
+  window.dispatchEvent(new Event("calm-head"));
+}"""
+
+
 def click_map(*, label: str, elem_id: str) -> gr.HTML:
     """label: what a screen reader says of it; the numbers themselves belong in a table beside it."""
     place = f'<div class="click-map" role="img" aria-label="{html.escape(label)}"></div>'

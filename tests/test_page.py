@@ -271,6 +271,11 @@ def test_a_click_opens_a_head_whose_clips_can_be_heard_and_switched_off(
     click_cell(page, 1, 2, 5)
     expect(page.locator("#head-title")).to_contain_text("Layer 2, head 5")
     expect(page.locator("#head-class input")).to_have_value("tone")
+    expect(page.locator("#head-title")).to_be_focused()
+    expect(page.locator("#head-title")).to_be_in_viewport()
+    page.wait_for_function("document.querySelector('#heads-maps .js-plotly-plot').layout.shapes?.[0]?.x0 === 4.5")
+    outline = page.evaluate("document.querySelector('#heads-maps .js-plotly-plot').layout.shapes[0]")
+    assert [outline[key] for key in ("x0", "x1", "y0", "y1", "xref", "yref")] == [4.5, 5.5, 1.5, 2.5, "x2", "y2"]
     card = bench.card(1, 4)
     expect(page.locator("#head-title")).to_contain_text(f"of ‘tone’ {card.recognised(1)}")
     with page.expect_response(lambda answer: answer.url.endswith(".wav") and answer.ok):
