@@ -14,8 +14,17 @@ function outline() {
   window.Plotly.relayout(map, { shapes: trace ? shapes : [] });
 }
 
+// On a phone a cell may be too narrow for its number: the colour stays, and what is told at a touch.
+const NARROW_PX = 18;
+function thin() {
+  const width = element.querySelector(".nsewdrag")?.getBoundingClientRect().width;
+  const numbered = place().data.flatMap((trace, i) => (trace.texttemplate && width / trace.x.length < NARROW_PX ? [i] : []));
+  if (numbered.length) window.Plotly.restyle(place(), { texttemplate: "" }, numbered);
+}
+
 async function draw() {
   if (!(await drawInto(place(), props.value))) return;
+  thin();
   place().removeAllListeners?.("plotly_click");
   place().on("plotly_click", ({ points: [point] }) => {
     if (point && point.data.type === "heatmap") trigger("select", { map: point.curveNumber, layer: point.y - 1, head: point.x - 1 });

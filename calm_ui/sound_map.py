@@ -16,6 +16,7 @@ from .drawing import drawing_component
 _PLAYER = '<audio controls preload="metadata" aria-label="Listen" hidden></audio>'
 _CSS = """
 audio { width: 100%; height: 44px; }
+.dark & audio { color-scheme: dark; }
 .sound-picture { position: relative; cursor: pointer; }
 .sound-picture:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
 .sound-picture .nsewdrag { cursor: pointer; }
