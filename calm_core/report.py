@@ -40,7 +40,8 @@ body { margin: 0 auto; max-width: 1060px; padding: 1rem; font: 16px/1.5 system-u
 h1 { margin: 0 0 0.2rem; } h2 { margin: 2.2rem 0 0.4rem; } p { margin: 0.3rem 0; max-width: 46rem; } .soft { color: var(--soft); }
 .big { font-size: 1.3rem; } .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 0.6rem 0; font-size: 0.92rem; }
-th, td { border-bottom: 1px solid var(--line); padding: 0.25rem 0.7rem 0.25rem 0; text-align: left; vertical-align: top; }
+th, td { border-bottom: 1px solid var(--line); padding: 0.25rem 0.7rem 0.25rem 0; text-align: left; vertical-align: top;
+  overflow-wrap: break-word; }
 audio { height: 36px; max-width: 100%; } td audio { min-width: 220px; vertical-align: middle; }
 pre { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; padding: 0.7rem; font-size: 0.85rem; }
 .js-plotly-plot :is([class$="tick"], .infolayer) text { fill: var(--ink) !important; }
@@ -166,7 +167,10 @@ def _settings(learned: Learned, bundle: str) -> Iterable[str]:
         *([name, value] for name, value in model.options.to_dict().items()),
     ]
     rows += [[name, value] for name, value in (asdict(model.origin) if model.origin else {}).items()]
-    rows += [["support clips", len(model.held_out.truth)], ["calibration temperature", model.temperature or "none: too few clips"]]
+    rows += [
+        ["support clips", len(model.held_out.truth)],
+        ["calibration temperature", f"{model.temperature:.3g}" if model.temperature else "none: too few clips"],
+    ]
     rows += [["calm-studio", __version__], ["Python", platform.python_version()], *([name, version(name)] for name in PACKAGES)]
     yield "<h2>Settings and versions</h2>" + _table(["setting", "value"], rows)
     code = (

@@ -191,7 +191,9 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     shown = [nothing, result, headline, warnings, by_class, mixups, class_table, ladder_table, ladder, *believed, download, go_on, tell]
     gr.on([demo.load, current.change], show, current, shown, **VIEW)
     upload.upload(open_file, upload, current, **LIGHT).success(lambda: words.progress("The classifier is loaded."), None, status, **AT_ONCE)
-    written = tell.click(write_report, [desk, current, page.answers], told_file, **LIGHT | {"show_progress": "minimal"})
+    writing = tell.click(lambda: gr.update(value="Writing the report …", interactive=False), None, tell, **AT_ONCE)
+    written = writing.then(write_report, [desk, current, page.answers], told_file, **LIGHT)
+    written.then(lambda: gr.update(value="Save a report", interactive=True), None, tell, **AT_ONCE)
     written.success(None, js="() => document.querySelector('#learn-report').click()")
     go_on.click(lambda: gr.update(selected="predict"), None, page.tabs, **AT_ONCE)
     return LearnTab(learn, settings)

@@ -2,7 +2,6 @@
 const STEP_S = 0.1, LEAP_S = 1;
 const one = (what) => element.querySelector(what);
 
-const seconds = () => JSON.parse(props.value.figure).layout.xaxis?.range?.[1] ?? 0;
 let length = 0; // of the picture, in s: what a player says of a compressed file is only about right
 
 // Where the time axis lies in the picture, in px from its left and top.
@@ -39,9 +38,11 @@ function go(second, play) {
 
 let pressed = null; // where the pointer went down: a finger that scrolls the page means no second
 function release(event) {
-  const at = axes(), from = pressed;
+  const from = pressed;
   pressed = null;
-  if (!from || !at || one("audio").hidden || Math.hypot(event.clientX - from.clientX, event.clientY - from.clientY) > 6) return;
+  if (!from || one("audio").hidden || Math.hypot(event.clientX - from.clientX, event.clientY - from.clientY) > 6) return;
+  const at = axes();
+  if (!at) return;
   const x = event.clientX - one(".sound-picture").getBoundingClientRect().left - at.left;
   if (x >= 0 && x <= at.width) go((x / at.width) * length, true);
 }
@@ -64,6 +65,7 @@ async function draw() {
   if (audio.getAttribute("src") !== source) {
     audio.pause();
     audio.hidden = !source;
+    picture.tabIndex = source ? 0 : -1;
     if (source) audio.src = source;
     else audio.removeAttribute("src");
   }
@@ -72,7 +74,7 @@ async function draw() {
   picture.onpointerdown = (event) => { pressed = event; };
   picture.onkeydown = key;
   if (await drawInto(one(".sound-plot"), value.figure)) {
-    length = seconds();
+    length = one(".sound-plot").layout.xaxis.range?.[1] ?? 0;
     picture.setAttribute("aria-valuemax", length.toFixed(1));
   }
   mark();

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
-from calm_core import algorithm
+from calm_core import algorithm, figures
 from calm_core.classifier import CalmClassifier, Refit
 from calm_core.errors import DataError
 from calm_core.inspection import Workbench, class_similarity, layer_profile, reasons
@@ -119,20 +120,19 @@ def test_the_card_names_what_was_planted() -> None:
 
 
 def test_planted_heads_are_found_and_no_other_is_marked_more_often_than_one_in_twenty() -> None:
-    wrong, cells = 0, 0
-    for seed in range(50):
+    seeds = 50
+    marks = np.zeros((8, 4, 3), dtype=int)  # how often each cell was called better than chance
+    for seed in range(seeds):
         x, labels = planted(seed, per_class=6)
         model = CalmClassifier.fit(x, labels, options=FitOptions())
-        r, marked = model.reliability.numpy(), model.above_chance
-        assert np.unravel_index(r[:, :, 0].argmax(), r.shape[:2]) == (2, 3)
-        assert np.unravel_index(r[:, :, 1].argmax(), r.shape[:2]) == (5, 1)
-        assert marked[2, 3, 0]
-        assert marked[5, 1, 1]
-        others = np.ones(r.shape[:2], dtype=bool)
-        others[2, 3] = others[5, 1] = False
-        wrong += int(marked[others].sum())
-        cells += int(others.sum()) * 3
-    assert wrong / cells < 0.07  # 5 % and the noise of 4,500 cells that are not independent
+        table = figures.reliability_table(model.reliability, model.weights, model.class_names, top=1, above=model.above_chance)
+        found = [(row["class"], row["layer"] - 1, row["head"] - 1, row["chance"]) for row in table.to_dict("records")]
+        assert found[:2] == [("A", 2, 3, "above"), ("B", 5, 1, "above")]
+        marks += model.above_chance
+    others = np.ones((8, 4), dtype=bool)
+    others[2, 3] = others[5, 1] = False
+    assert marks[others].mean() / seeds < 0.07  # 5 % and the noise of 4,500 cells that are not independent
+    assert marks[others].max() <= binom.ppf(1 - 0.05 / marks[others].size, seeds, 0.05)  # nor any single cell, all of them asked
 
 
 def test_a_card_with_windows_and_a_lone_clip() -> None:
