@@ -205,7 +205,7 @@ class Workbench:
     def __init__(self, model: CalmClassifier, heads: HeadVectors, labels: Sequence[str], refits: Sequence[Refit]) -> None:
         """labels: one a clip, of the model's classes; refits: what `CalmClassifier.fit` gave to `keep`. The vectors aren't copied.
 
-        Raises DataError where clips, labels and model don't belong together.
+        Raises DataError where clips, labels, model and refits don't belong together.
         """
         if len(labels) != heads.n_clips:
             raise DataError(f"{len(labels)} labels for {heads.n_clips} clips; give exactly one for each.")
@@ -215,6 +215,9 @@ class Workbench:
             raise DataError(f"the clips have heads {heads.shape[1:]}, the model {tuple(model.centroids.shape[1:])}.")
         if model.options.reliability == "holdout":
             raise DataError("this model's heads were judged by held-out clips, which are not kept; learn with leave-one-out reliability.")
+        heard, needed = sum(refit.asked.shape[1] for refit in refits), int(model.held_out.valid[heads.clip_of_row].sum())
+        if heard != needed:
+            raise DataError(f"the refits heard {heard} left-out rows, the model was tested on {needed}; give those that its fit kept.")
         self.model, self.heads = model, heads
         position = {name: i for i, name in enumerate(model.class_names)}
         self.truth: Index = np.array([position[label] for label in labels], dtype=np.int64)

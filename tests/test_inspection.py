@@ -97,6 +97,8 @@ def test_what_cannot_be_changed_is_said() -> None:
         bench.card(0, 4)
     with pytest.raises(DataError, match="13 labels for 14 clips"):
         Workbench(model, bench.heads, LABELS[:-1], ())
+    with pytest.raises(DataError, match="the refits heard 0 left-out rows, the model was tested on 15"):
+        Workbench(model, bench.heads, LABELS, ())
 
 
 def test_a_tau_that_moves_makes_the_chance_level_unknown() -> None:
