@@ -150,7 +150,7 @@ def page(layers: int, heads: int, classes: int, clips: int) -> None:
             timed("page: first toggle to new accuracy", lambda: toggle(layers * heads - 1))
             timed("page: next toggle to new accuracy", lambda: toggle(layers * heads))
             browser.close()
-        demo.close()
+        demo.close(verbose=False)
 
 
 def main() -> None:
