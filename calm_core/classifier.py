@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -78,6 +78,21 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Refit:
+    """One of the fits that score left-out clips, as far as questions about its heads need it again.
+
+    rows: those that it was fitted on; present (C',): the classes that these have; reliability (L, H, C') and judged (C',): as in
+    `algorithm.Fitted`; asked (L * H, left-out rows, C'): cosines with its centroids.
+    """
+
+    rows: NDArray[np.int64]
+    present: NDArray[np.int64]
+    reliability: Tensor
+    judged: Tensor
+    asked: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class CalmClassifier:
     """A fitted model. class_names in the order of C.
 
@@ -112,13 +127,15 @@ class CalmClassifier:
         class_names: Sequence[str] | None = None,
         null: bool = True,
         progress: Progress | None = None,
+        keep: Callable[[Refit], None] | None = None,
     ) -> Self:
         """Learns from vectors (N, L, H, D), an array, tensor or `HeadVectors`, and one label per clip.
 
         groups: for plain arrays, rows with equal values (windows of one clip) are left out together. holdout: vectors and
         labels that judge the heads with FitOptions(reliability="holdout"). class_names: order of the classes, by default
         sorted. null: also measure the `chance` level of the reliability map. progress: told of each refit that scores left-out
-        clips; whatever it raises ends the fit. Raises DataError where shapes, labels or classes don't fit.
+        clips; whatever it raises ends the fit. keep: given each of these refits, in order. Raises DataError where shapes, labels or
+        classes don't fit.
         """
         options = options or FitOptions()
         rows = as_head_vectors(vectors, groups)
@@ -143,7 +160,11 @@ class CalmClassifier:
             nothing = 0.0 if options.pooling == "linear" else confidence.LEAST_LOG  # a vote for a class without a clip
             scores = np.full((len(test_rows), len(names)), nothing, dtype=np.float32)
             familiarity = np.full_like(scores, -1.0)  # the least cosine
-            scores[:, present], familiarity[:, present] = (found.numpy() for found in algorithm.ask(x[test_rows], part, options))
+            asked = x[test_rows]
+            scores[:, present], familiarity[:, present] = (found.numpy() for found in algorithm.ask(asked, part, options))
+            if keep:
+                heard = torch.cat([cosines for _, cosines in algorithm.similarities(asked, part.centroids, part.frame)])
+                keep(Refit(fit_rows, present, part.reliability, part.judged, heard))
             return scores, familiarity
 
         def judge(permuted: NDArray[np.int64]) -> Array:

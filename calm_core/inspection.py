@@ -1,8 +1,8 @@
 """Questions to a fitted model about its heads: what one head knows, what if some were switched off, why this answer.
 
 Works on the support clips' vectors that the model was learned from, without a forward pass. Knows no audio, no figure and no page.
-Every number about a support clip comes from models without that clip: `Workbench` repeats the classifier's own held-out refits,
-keeps what every head said in them, and so can vote anew with other heads at the cost of a sum.
+Every number about a support clip comes from models without that clip: `Workbench` has what every head heard in the classifier's own
+held-out refits, and so can vote anew with other heads at the cost of a sum.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scipy.stats import t
 from torch import Tensor
 
 from . import algorithm, confidence
-from .classifier import CalmClassifier
+from .classifier import CalmClassifier, Refit
 from .confidence import HeldOut, Progress, Proportion, mean_by_group
 from .errors import DataError
 from .options import FitOptions
@@ -32,7 +32,7 @@ Index = NDArray[np.int64]
 
 RESAMPLES = 1000  # of the bootstrap over a head's judging clips
 INTERVAL = (0.025, 0.975)
-KEEP_BYTES = 256 * 2**20  # of similarities that one workbench may keep; beyond, another tau computes them again
+KEEP_BYTES = 256 * 2**20  # of the judges' similarities that one workbench may keep; beyond, every other tau computes them again
 RANDOM_ORDERS = 5  # in which the ablation drops heads
 ABLATION_POINTS = 16
 
@@ -199,26 +199,14 @@ def class_similarity(weights: Array) -> tuple[Array, Index]:
     return similarity.astype(np.float32), leaves_list(linkage(distance, "average", optimal_ordering=True)).astype(np.int64)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Refit:
-    """What every head heard in one refit, (heads, rows, C'), C' the classes that the refit has.
-
-    labels (rows,): of the rows it was fitted on, in C'; judges: their similarities without themselves, None where too many to keep;
-    asked: those of the left-out rows; rows: which it was fitted on.
-    """
-
-    rows: Tensor
-    present: Index
-    labels: Tensor
-    judges: Tensor | None
-    asked: Tensor
-
-
 class Workbench:
     """A model and the clips that it was learned from, to be asked "what if". Answers one thread at a time."""
 
-    def __init__(self, model: CalmClassifier, heads: HeadVectors, labels: Sequence[str]) -> None:
-        """labels: one a clip, of the model's classes. Raises DataError where clips, labels and model don't belong together."""
+    def __init__(self, model: CalmClassifier, heads: HeadVectors, labels: Sequence[str], refits: Sequence[Refit]) -> None:
+        """labels: one a clip, of the model's classes; refits: what `CalmClassifier.fit` gave to `keep`. The vectors aren't copied.
+
+        Raises DataError where clips, labels, model and refits don't belong together.
+        """
         if len(labels) != heads.n_clips:
             raise DataError(f"{len(labels)} labels for {heads.n_clips} clips; give exactly one for each.")
         if unknown := sorted(set(labels) - set(model.class_names)):
@@ -227,6 +215,9 @@ class Workbench:
             raise DataError(f"the clips have heads {heads.shape[1:]}, the model {tuple(model.centroids.shape[1:])}.")
         if model.options.reliability == "holdout":
             raise DataError("this model's heads were judged by held-out clips, which are not kept; learn with leave-one-out reliability.")
+        heard, needed = sum(refit.asked.shape[1] for refit in refits), int(model.held_out.valid[heads.clip_of_row].sum())
+        if heard != needed:
+            raise DataError(f"the refits heard {heard} left-out rows, the model was tested on {needed}; give those that its fit kept.")
         self.model, self.heads = model, heads
         position = {name: i for i, name in enumerate(model.class_names)}
         self.truth: Index = np.array([position[label] for label in labels], dtype=np.int64)
@@ -234,9 +225,13 @@ class Workbench:
         self._y = torch.from_numpy(self.truth[heads.clip_of_row])
         self._shape = heads.shape[1:3]
         self._alone = threading.RLock()
-        self._refits: list[_Refit] = []  # the last one leaves nothing out
+        self._refits = tuple(refits)
+        # Reliability of every refit, and last of the model, by tau and scheme: the model's own, and the latest others.
+        self._own = (model.options.tau, model.options.scheme)
+        fits: list[Refit | CalmClassifier] = [*refits, model]
+        self._judged = {self._own: [_before_shrinkage(each, model.options.shrinkage) for each in fits]}
+        self._judges: list[tuple[Tensor, Tensor]] = []
         self._said: dict[tuple[float, str], list[Tensor]] = {}  # `_voices`, of the latest tau alone
-        self._judged: dict[tuple[float, str], list[tuple[Tensor, Tensor]]] = {}  # `_reliability`, of the latest tau and scheme alone
 
     # What one head knows ---------------------------------------------------------------------------------------------------
 
@@ -287,32 +282,13 @@ class Workbench:
 
     # What if ---------------------------------------------------------------------------------------------------------------
 
-    def prepare(self, progress: Progress | None = None) -> None:
-        """Repeats the held-out refits and keeps what the heads said; done on first need, and once."""
-        with self._alone:
-            if not self._refits:
-                self._refits = self._all_refits(progress)
-
-    def _all_refits(self, progress: Progress | None) -> list[_Refit]:
-        rows, C = torch.arange(len(self._y)), len(self.model.class_names)
-        folds = self.model.held_out.folds
-        keep = 4 * len(rows) * self._shape[0] * self._shape[1] * C * (folds + 1) <= KEEP_BYTES
-        found: list[_Refit] = []
-
-        def listen(fit_rows: Index, test_rows: Index) -> tuple[Array, Array]:
-            found.append(self._listen(torch.from_numpy(fit_rows), torch.from_numpy(test_rows), keep))
-            return np.zeros((len(test_rows), C), np.float32), np.zeros((len(test_rows), C), np.float32)  # only the folds are wanted here
-
-        self._held_out(listen, progress)
-        found.append(self._listen(rows, rows[:0], keep))
-        return found
-
-    def with_heads(self, on: Mask | None = None, options: FitOptions | None = None) -> CalmClassifier:
+    def with_heads(self, on: Mask | None = None, options: FitOptions | None = None, progress: Progress | None = None) -> CalmClassifier:
         """The model if only the heads `on` (L, H) voted, None for all, with other options (tau, top_k and so on), None for its own.
 
         It votes, and was tested on its support clips, exactly as one refitted on the vectors of these heads alone; only a whitening,
-        which is one of all heads together, still hears the others. Its `chance` is unknown where tau or scheme is another one.
-        Raises DataError where no head is on, or where the options ask for other centring, whitening or judges, which need another fit.
+        which is one of all heads together, still hears the others. Its `chance` is unknown where tau or scheme is another one; the first
+        such one takes a while, of which progress is told. Raises DataError where no head is on, or where the options ask for other
+        centring, whitening or judges, which need another fit.
         """
         mine = self.model.options
         options = replace(options or mine, auto=False)
@@ -324,16 +300,14 @@ class Workbench:
         if not chosen.any():
             raise DataError("every head is switched off; leave at least one on.")
         with self._alone:
-            return self._with_heads(chosen, options)
+            return self._with_heads(chosen, options, progress)
 
-    def _with_heads(self, chosen: Mask, options: FitOptions) -> CalmClassifier:
-        mine = self.model.options
-        self.prepare()
+    def _with_heads(self, chosen: Mask, options: FitOptions, progress: Progress | None) -> CalmClassifier:
         mask = torch.from_numpy(chosen.ravel())
+        *_, whole = self._reliability(options, progress)
         held_out = self._vote([mask] * len(self._refits), options)
-        whole = self._reliability(options)[-1]
         reliability, chance = self.model.reliability, self.model.chance
-        if (options.tau, options.scheme) != (mine.tau, mine.scheme):
+        if (options.tau, options.scheme) != self._own:
             reliability = algorithm.shrink(whole[0].view(*self._shape, -1), whole[1], options.shrinkage)
             chance = torch.full_like(chance, torch.nan)
         return replace(
@@ -352,11 +326,10 @@ class Workbench:
             return self._ablation(points, seed)
 
     def _ablation(self, points: int, seed: int) -> Ablation:
-        self.prepare()
         total, options, rng = self._shape[0] * self._shape[1], replace(self.model.options, top_k=None), np.random.default_rng(seed)
         kept = np.unique(np.geomspace(1, total, min(points, total)).round().astype(np.int64))[::-1]
         # By mean reliability over the classes as each refit knows it: its left-out clips have no say in the order.
-        best_first = [torch.argsort(-r.mean(1), stable=True) for r, _ in self._reliability(options)]
+        best_first = [torch.argsort(-r.mean(1), stable=True) for r, _ in self._reliability(options)[:-1]]
         random = [torch.from_numpy(rng.permutation(total)) for _ in range(RANDOM_ORDERS)]
 
         def accuracies(orders: list[Tensor]) -> Array:
@@ -372,15 +345,9 @@ class Workbench:
 
     # Refits ----------------------------------------------------------------------------------------------------------------
 
-    def _held_out(self, refit: confidence.Refit, progress: Progress | None = None) -> HeldOut:
-        cost = float(self._x.numel()) * len(self.model.class_names)
-        return confidence.held_out_scores(
-            self._y.numpy(), self.heads.clip_of_row, len(self.model.class_names), refit, cost=cost, progress=progress
-        )
-
     def _vote(self, masks: Sequence[Tensor], options: FitOptions) -> HeldOut:
         """Held-out scores where refit i counts only the heads masks[i] (heads,)."""
-        turns = iter(zip(self._refits, self._reliability(options), self._voices(options), masks, strict=True))
+        turns = iter(zip(self._refits, self._reliability(options)[:-1], self._voices(options), masks, strict=True))
         C = len(self.model.class_names)
 
         def replay(_fit_rows: Index, test_rows: Index) -> tuple[Array, Array]:
@@ -394,7 +361,8 @@ class Workbench:
             familiarity[:, refit.present] = (refit.asked[on] * w[on, None]).sum(0).numpy()
             return scores, familiarity
 
-        return self._held_out(replay)
+        cost = float(self._x.numel()) * C  # as in CalmClassifier.fit: it decides the folds
+        return confidence.held_out_scores(self._y.numpy(), self.heads.clip_of_row, C, replay, cost=cost)
 
     def _voices(self, options: FitOptions) -> list[Tensor]:
         """What every head adds to the votes of each refit's left-out rows, before its weight, (heads, rows, C')."""
@@ -403,39 +371,53 @@ class Workbench:
             self._said = {key: [algorithm.pooled(refit.asked, options) for refit in self._refits]}
         return self._said[key]
 
-    def _reliability(self, options: FitOptions) -> list[tuple[Tensor, Tensor]]:
-        """Every refit's reliability (heads, C') at options.tau, before shrinkage, and how many clips judged each class (C',)."""
+    def _reliability(self, options: FitOptions, progress: Progress | None = None) -> list[tuple[Tensor, Tensor]]:
+        """Reliability (heads, C') at options.tau of every refit and, last, of the model, before shrinkage, and how many clips judged
+        each class (C',)."""
         key = (options.tau, options.scheme)
         if key not in self._judged:
-            self._judged = {key: [self._judge(refit, options) for refit in self._refits]}
+            found = []
+            for sims, labels in self._judging(progress):
+                C = sims.shape[-1]
+                r, judged = algorithm.reliabilities(_in_chunks(sims), labels, torch.Size((len(sims), 1)), C, [key])[key]
+                found.append((r[:, 0], judged))
+            self._judged = {self._own: self._judged[self._own], key: found}
         return self._judged[key]
 
-    def _judge(self, refit: _Refit, options: FitOptions) -> tuple[Tensor, Tensor]:
-        sims = refit.judges if refit.judges is not None else self._judges(refit.rows, refit.labels, len(refit.present))
-        shape = torch.Size((len(sims), 1))
-        asked = options.tau, options.scheme
-        r, judged = algorithm.reliabilities(_in_chunks(sims), refit.labels, shape, len(refit.present), [asked])[asked]
-        return r[:, 0], judged
+    def _judging(self, progress: Progress | None) -> Iterator[tuple[Tensor, Tensor]]:
+        """What the judges of every refit, and last of the model, heard: similarities (heads, rows, C') and their classes (rows,)."""
+        if self._judges:
+            yield from self._judges
+            return
+        rows_of = [torch.from_numpy(refit.rows) for refit in self._refits] + [torch.arange(len(self._y))]
+        few = 4 * self.model.weights.numel() * sum(map(len, rows_of)) <= KEEP_BYTES
+        found = []
+        for turn, rows in enumerate(rows_of):
+            if progress:
+                progress(turn, len(rows_of), "testing every head anew")
+            heard = self._similarities(rows)
+            if few:
+                found.append(heard)
+            yield heard
+        self._judges = found
 
-    def _listen(self, rows: Tensor, asked: Tensor, keep: bool) -> _Refit:
-        present, compact = np.unique(self._y[rows].numpy(), return_inverse=True)
-        labels, C = torch.from_numpy(compact), len(present)
-        frame = algorithm.support_frame(self._x[rows], labels, C, self.model.options)
-        mu = algorithm.class_centroids(self._x[rows], labels, C, frame)
-        heard = _joined(algorithm.similarities(self._x[asked], mu, frame)) if len(asked) else torch.zeros(len(mu[0].flatten(0, 1)), 0, C)
-        return _Refit(rows, present, labels, self._judges(rows, labels, C) if keep else None, heard)
-
-    def _judges(self, rows: Tensor, labels: Tensor, n_classes: int) -> Tensor:
-        """Similarities (heads, rows, C') by which the clips judge the heads, as in `algorithm.fit`."""
-        x, options = self._x[rows], self.model.options
+    def _similarities(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Similarities (heads, rows, C') by which these rows judge the heads, as in `algorithm.fit`, and their classes (rows,)."""
+        present, labels = torch.unique(self._y[rows], return_inverse=True)
+        x, C, options = self._x[rows], len(present), self.model.options
         if options.reliability == "resubstitution":
-            frame = algorithm.support_frame(x, labels, n_classes, options)
-            return _joined(algorithm.similarities(x, algorithm.class_centroids(x, labels, n_classes, frame), frame))
-        return _joined(algorithm.leave_one_out_similarities(x, labels, n_classes, self._groups[rows], options))
+            frame = algorithm.support_frame(x, labels, C, options)
+            found = algorithm.similarities(x, algorithm.class_centroids(x, labels, C, frame), frame)
+        else:
+            found = algorithm.leave_one_out_similarities(x, labels, C, self._groups[rows], options)
+        return torch.cat([sims for _, sims in found]), labels
 
 
-def _joined(found: Iterator[tuple[slice, Tensor]]) -> Tensor:
-    return torch.cat([sims for _, sims in found])
+def _before_shrinkage(found: Refit | CalmClassifier, alpha: float) -> tuple[Tensor, Tensor]:
+    """Reliability (heads, C) with `algorithm.shrink` undone, which leaves the mean over heads as it is, and judges (C,)."""
+    r, judged = found.reliability.flatten(0, 1), found.judged
+    keep = (judged / (judged + alpha)).clamp_min(torch.finfo(torch.float32).tiny) if alpha else torch.ones(len(judged))
+    return torch.where(judged > 0, r.mean(0) + (r - r.mean(0)) / keep, r), judged
 
 
 def _in_chunks(sims: Tensor) -> Iterator[tuple[slice, Tensor]]:

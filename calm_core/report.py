@@ -1,11 +1,14 @@
 """The report: what was learned as one HTML file that opens from a disk with no network. Takes results, knows no page and no model code.
 
-plotly.js stands in the file once; nothing else is fetched. Every figure has its numbers beside it as a table or a sentence.
+plotly.js stands in the file once, and the beginning of a few clips as sound; nothing else is fetched. Every figure has its numbers beside
+it as a table or a sentence.
 """
 
 from __future__ import annotations
 
+import base64
 import html
+import io
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -15,14 +18,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import soundfile as sf
 
-from . import __version__, figures
-from .errors import BundleError
+from . import __version__, audio, figures
+from .errors import AudioError, BundleError
 from .inspection import class_similarity, reasons
 from .studio import ClipPrediction, Learned
 
 MAX_MAPS = 24  # classes whose maps are drawn; all stand in the table
 MAX_REASONS = 6  # clips whose heads are drawn
+MAX_SOUNDS = 12  # classes of which one clip is to be heard
+SOUND_S, SOUND_RATE_HZ = 4.0, 16_000  # of a clip that is to be heard: its beginning, mono, as MP3 of about 20 kB
 TOP_HEADS = 5
 PACKAGES = ("torch", "transformers", "numpy", "plotly")
 
@@ -34,7 +40,9 @@ body { margin: 0 auto; max-width: 1060px; padding: 1rem; font: 16px/1.5 system-u
 h1 { margin: 0 0 0.2rem; } h2 { margin: 2.2rem 0 0.4rem; } p { margin: 0.3rem 0; max-width: 46rem; } .soft { color: var(--soft); }
 .big { font-size: 1.3rem; } .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 0.6rem 0; font-size: 0.92rem; }
-th, td { border-bottom: 1px solid var(--line); padding: 0.25rem 0.7rem 0.25rem 0; text-align: left; vertical-align: top; }
+th, td { border-bottom: 1px solid var(--line); padding: 0.25rem 0.7rem 0.25rem 0; text-align: left; vertical-align: top;
+  overflow-wrap: break-word; }
+audio { height: 36px; max-width: 100%; } td audio { min-width: 220px; vertical-align: middle; }
 pre { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; padding: 0.7rem; font-size: 0.85rem; }
 .js-plotly-plot :is([class$="tick"], .infolayer) text { fill: var(--ink) !important; }
 """
@@ -54,7 +62,7 @@ def render(learned: Learned, answers: Sequence[ClipPrediction] = (), *, bundle: 
     """
     names = learned.model.class_names
     title = f"CALM report: {', '.join(names[:6])}{' and more' if len(names) > 6 else ''}"
-    sections = [*_accuracy(learned), *_heads(learned), *_examples(answers, names), *_settings(learned, bundle)]
+    sections = [*_accuracy(learned), *_heads(learned), *_sounds(learned), *_examples(answers, names), *_settings(learned, bundle)]
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{_esc(title)}</title><style>{_STYLE}</style>"
@@ -112,6 +120,28 @@ def _closest(similarity: Any, names: Sequence[str]) -> str:
     return f"Most alike: ‘{names[one]}’ and ‘{names[other]}’, {off[one, other]:+.2f}."
 
 
+def _sounds(learned: Learned) -> Iterable[str]:
+    first = {str(clip.label): clip for clip in reversed(learned.clips)}
+    if not first:
+        return
+    shown = [(name, first[name]) for name in learned.model.class_names[:MAX_SOUNDS] if name in first]
+    rows = "".join(f"<tr><td>{_esc(name)}</td><td>{_esc(clip.name)}</td><td>{_sound(clip.path)}</td></tr>" for name, clip in shown)
+    yield "<h2>What it learned from</h2>"
+    yield _text(f"One clip of each class; in this file sounds are mono, {SOUND_RATE_HZ // 1000} kHz, and end after {SOUND_S:g} s.")
+    yield f'<div class="wide"><table><thead><tr><th>class</th><th>clip</th><th>sound</th></tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _sound(path: Path) -> str:
+    """A player with the beginning of a clip in it, or why there is none."""
+    try:
+        samples = audio.load(path, SOUND_RATE_HZ).samples[: round(SOUND_S * SOUND_RATE_HZ)]
+    except AudioError as error:
+        return f'<span class="soft">{_esc(error)}</span>'
+    file = io.BytesIO()
+    sf.write(file, samples, SOUND_RATE_HZ, format="MP3")
+    return f'<audio controls src="data:audio/mpeg;base64,{base64.b64encode(file.getvalue()).decode()}"></audio>'
+
+
 def _examples(answers: Sequence[ClipPrediction], names: Sequence[str]) -> Iterable[str]:
     if not answers:
         return
@@ -122,7 +152,7 @@ def _examples(answers: Sequence[ClipPrediction], names: Sequence[str]) -> Iterab
     yield "<h2>Answers</h2>" + _table(["clip", "answer", "confidence", "note"], rows)
     for row in [row for row in answers if not row.error][:MAX_REASONS]:
         why = reasons(row.contributions)
-        yield f"<h3>{_esc(row.name)}: {_esc(row.label)}</h3>" + _text(why.in_words(names))
+        yield f"<h3>{_esc(row.name)}: {_esc(row.label)}</h3>{_sound(row.path)}" + _text(why.in_words(names))
         yield figures.as_html(
             figures.contribution_map(why.lead, f"what each head said for ‘{names[why.best]}’ against ‘{names[why.rival]}’")
         )
@@ -137,7 +167,10 @@ def _settings(learned: Learned, bundle: str) -> Iterable[str]:
         *([name, value] for name, value in model.options.to_dict().items()),
     ]
     rows += [[name, value] for name, value in (asdict(model.origin) if model.origin else {}).items()]
-    rows += [["support clips", len(model.held_out.truth)], ["calibration temperature", model.temperature or "none: too few clips"]]
+    rows += [
+        ["support clips", len(model.held_out.truth)],
+        ["calibration temperature", f"{model.temperature:.3g}" if model.temperature else "none: too few clips"],
+    ]
     rows += [["calm-studio", __version__], ["Python", platform.python_version()], *([name, version(name)] for name in PACKAGES)]
     yield "<h2>Settings and versions</h2>" + _table(["setting", "value"], rows)
     code = (

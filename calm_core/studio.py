@@ -32,7 +32,7 @@ from .backbones import (
     resolve_device,
     weights_gb,
 )
-from .classifier import CalmClassifier
+from .classifier import CalmClassifier, Refit
 from .confidence import Proportion
 from .dataset import Clip, ClipCheck, Dataset, advice, preflight
 from .errors import BackboneError, Cancelled, DataError
@@ -325,12 +325,13 @@ class Studio:
             if progress:
                 progress(done, total, what)
 
-        model = CalmClassifier.fit(heads, workspace.labels, options=options, progress=watch)
+        refits: list[Refit] = []
+        model = CalmClassifier.fit(heads, workspace.labels, options=options, progress=watch, keep=refits.append)
         rungs: tuple[MethodResult, ...] = ()
         if ladder:
             features = self._ladder_features(clips, heads, backbone, extracting, cancelled)
             rungs = evaluation.held_out_ladder(features, workspace.labels, options, progress=progress, cancelled=cancelled)
-        return Learned(model, rungs, clips, time.monotonic() - start, Workbench(model, heads, workspace.labels))
+        return Learned(model, rungs, clips, time.monotonic() - start, Workbench(model, heads, workspace.labels, refits))
 
     def predict(
         self,

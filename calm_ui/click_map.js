@@ -1,37 +1,38 @@
-// The browser's half of click_map.py: draw the figure with plotly.js, tell Python which cell was clicked.
-// Gradio runs this as the body of a function of (element, trigger, props, server, upload, watch).
-const SCRIPT = (window.gradio_config?.root ?? "").replace(/\/$/, "") + props.script;
+// The browser's half of click_map.py: draw the figure, tell Python which cell was clicked, outline the head that is chosen.
+// Which one that is comes as the event "calm-head" {name, layer, head}, counted from 1, and stays in window.calmHead for maps drawn later.
+const place = () => element.querySelector(".click-map");
 
-// One script for all maps of the page, asked for when the first of them comes into sight: it weighs 4.8 MB.
-function plotly() {
-  window.calmPlotly ??= new Promise((ok, no) => {
-    const tag = document.createElement("script");
-    tag.src = SCRIPT;
-    tag.onload = () => ok(window.Plotly);
-    tag.onerror = () => { window.calmPlotly = undefined; no(new Error(`no plotly.js at ${SCRIPT}`)); };
-    document.head.append(tag);
-  });
-  return window.calmPlotly;
+function outline() {
+  const map = place(), chosen = window.calmHead;
+  if (!map?.data || !chosen) return;
+  const maps = map.data.filter((trace) => trace.type === "heatmap");
+  const trace = maps.length > 1 ? maps.find((each) => each.name === chosen.name) : maps[0];
+  const { layer, head } = chosen;
+  const box = { type: "rect", x0: head - 0.5, x1: head + 0.5, y0: layer - 0.5, y1: layer + 0.5 };
+  const lines = [["#fff", 4], ["#d0021b", 2]]; // red on white is seen on all colours of the maps
+  const shapes = lines.map(([color, width]) => ({ ...box, xref: trace?.xaxis ?? "x", yref: trace?.yaxis ?? "y", line: { color, width } }));
+  window.Plotly.relayout(map, { shapes: trace ? shapes : [] });
 }
 
-let drawn = null; // the value that is on the screen
+// On a phone a cell may be too narrow for its number: the colour stays, and what is told at a touch.
+const NARROW_PX = 18;
+function thin() {
+  const width = element.querySelector(".nsewdrag")?.getBoundingClientRect().width;
+  const numbered = place().data.flatMap((trace, i) => (trace.texttemplate && width / trace.x.length < NARROW_PX ? [i] : []));
+  if (numbered.length) window.Plotly.restyle(place(), { texttemplate: "" }, numbered);
+}
+
 async function draw() {
-  const place = element.querySelector(".click-map");
-  const value = props.value;
-  if (!place || !value || !place.offsetWidth || (drawn === value && place.data)) return;
-  drawn = value;
-  place.setAttribute("aria-label", props.label_text);
-  const figure = JSON.parse(value);
-  place.style.minHeight = `${figure.layout.height}px`;
-  const Plotly = await plotly();
-  if (drawn !== value) return; // a later one came while the script was on its way
-  await Plotly.react(place, figure.data, figure.layout, { displayModeBar: false, responsive: true });
-  place.removeAllListeners?.("plotly_click");
-  place.on("plotly_click", ({ points: [point] }) => {
+  if (!(await drawInto(place(), props.value))) return;
+  thin();
+  place().removeAllListeners?.("plotly_click");
+  place().on("plotly_click", ({ points: [point] }) => {
     if (point && point.data.type === "heatmap") trigger("select", { map: point.curveNumber, layer: point.y - 1, head: point.x - 1 });
   });
+  outline();
 }
 
 watch("value", draw);
+window.addEventListener("calm-head", outline);
 new ResizeObserver(draw).observe(element); // a tab out of sight has no width to draw in
 draw();

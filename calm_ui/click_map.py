@@ -4,32 +4,30 @@
 the component first comes into sight. Its value is `drawing(figure)`; listen to its `select` event, read with `clicked`.
 """
 
-from pathlib import Path
+import html
 from typing import Any
 
 import gradio as gr
 
-from calm_core import figures
+from .drawing import drawing_component
 
-_HTML = '<div class="click-map" role="img"></div>'
 _CSS = """
 .click-map { width: 100%; }
 .click-map .nsewdrag { cursor: pointer; }
 """
-_JS = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+
+
+# For an event whose inputs are class, layer and head: the maps outline this head from now on.
+OUTLINE = """(name, layer, head) => {
+  window.calmHead = { name, layer: Number(layer), head: Number(head) };
+  window.dispatchEvent(new Event("calm-head"));
+}"""
 
 
 def click_map(*, label: str, elem_id: str) -> gr.HTML:
     """label: what a screen reader says of it; the numbers themselves belong in a table beside it."""
-    return gr.HTML(
-        html_template=_HTML,
-        css_template=_CSS,
-        js_on_load=_JS,
-        apply_default_css=False,
-        elem_id=elem_id,
-        script=f"/gradio_api/file={figures.SCRIPT}",
-        label_text=label,
-    )
+    place = f'<div class="click-map" role="img" aria-label="{html.escape(label)}"></div>'
+    return drawing_component(html=place, css=_CSS, js="click_map.js", elem_id=elem_id)
 
 
 def drawing(figure: Any) -> str:

@@ -13,8 +13,18 @@ from calm_core import figures
 from calm_core.inspection import HeadCard, layer_profile
 
 from . import head_words
+from .click_map import OUTLINE
 from .page import LIGHT, VIEW, Page
 from .session import Current
+
+# After a click on a map, which may lie far above: the card comes into sight, and the next Tab goes on from it.
+SHOW_CARD = """() => {
+  const title = document.querySelector("#head-title");
+  const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  title.tabIndex = -1;
+  title.focus({ preventScroll: true });
+  title.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
+}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +111,9 @@ def build_head_card(page: Page, demo: gr.Blocks) -> Chosen:
     offered = gr.on([demo.load, page.current.change], offer, page.current, chosen.inputs, **VIEW)
     shown = [title, card, reliable, confusion, near, votes, clips, player, ranks, layers]
     offered.then(show, [page.current, *chosen.inputs], shown, **LIGHT)
-    gr.on([each.change for each in chosen.inputs], show, [page.current, *chosen.inputs], shown, **VIEW)
+    changed = [each.change for each in chosen.inputs]
+    gr.on(changed, show, [page.current, *chosen.inputs], shown, **VIEW)
+    gr.on(changed, None, chosen.inputs, None, js=OUTLINE)
     votes.select(listen, page.current, player, **LIGHT)
     return chosen
 

@@ -17,6 +17,7 @@ from .words import count, esc, notice, percent
 VOTE_HEADERS = ["#", "clip", "class", "the head says", "sure", "cosine"]
 WHAT_IF_HEADERS = ["clip", "answer now", "confidence now", "answer of all heads"]
 
+BACK = '<a class="calm-link" href="#heads-maps">Back to the maps</a>'
 NO_CLIPS = (
     "A saved classifier travels without its clips, so what its heads make of each clip can't be shown. Load clips in the tab Clips and "
     "learn from them to look inside."
@@ -36,6 +37,12 @@ MAP_CAPTION = (
     "Each point is a clip, placed by the two directions in which this head's vectors differ most. Classes that lie apart are heard as "
     "different; the directions themselves have no name."
 )
+REPORT_CAPTION = (
+    "The report is one web page with all maps, numbers and settings, your present answers, and the beginning of a clip of each class to "
+    "hear; it opens from your disk without the internet."
+)
+SOUND_LABEL = "Playback position in the picture of the sound: arrow keys move it, Enter plays or pauses"
+SOUND_CAPTION = "A click in the picture plays from there; the line shows the moment that is heard."
 WHAT_IF_CAPTION = (
     "Nothing is listened to again: the heads that remain vote anew, as if only they had been there when the classifier learned. "
     "The classifier itself stays as it is."
@@ -55,13 +62,13 @@ def head_title(card: HeadCard, class_name: str) -> str:
     c = card.class_names.index(class_name)
     right = int((card.voted[card.valid] == card.truth[card.valid]).sum())
     share = f"alone it recognises {right} of {count(int(card.valid.sum()), 'clip')}; of ‘{esc(class_name)}’ {esc(card.recognised(c))}"
-    return f'<p class="calm-big">Layer {card.layer + 1}, head {card.head + 1}</p><p>On clips it had not heard, {share}.</p>'
+    return f'<p class="calm-big">Layer {card.layer + 1}, head {card.head + 1}</p><p>On clips it had not heard, {share}. {BACK}</p>'
 
 
 def head_title_without_clips(model: CalmClassifier, layer: int, head: int, class_name: str) -> str:
     value = float(model.reliability[layer, head, model.class_names.index(class_name)])
     text = f"Its reliability for ‘{esc(class_name)}’ is {value:.2f}."
-    return f'<p class="calm-big">Layer {layer + 1}, head {head + 1}</p><p>{text}</p>' + notice(NO_CLIPS)
+    return f'<p class="calm-big">Layer {layer + 1}, head {head + 1}</p><p>{text} {BACK}</p>' + notice(NO_CLIPS)
 
 
 def vote_rows(card: HeadCard, class_name: str, clips: Sequence[str]) -> list[list[object]]:

@@ -14,7 +14,7 @@ from calm_core.inspection import class_similarity
 
 from . import head_words, words
 from .click_map import click_map, clicked, drawing
-from .head_card import Chosen, build_head_card
+from .head_card import SHOW_CARD, Chosen, build_head_card
 from .page import AT_ONCE, VIEW, Figure, Page
 from .session import Current
 from .what_if import build_what_if
@@ -57,7 +57,7 @@ def build_heads(page: Page, demo: gr.Blocks) -> None:
 
     gr.on([demo.load, page.current.change], show, page.current, [model, caption, shown, maps, table, link], **VIEW)
     shown.input(narrow, [page.current, shown], [maps, table, link], **VIEW)
-    maps.select(open_head, [page.current, shown], chosen.inputs, **AT_ONCE)
+    maps.select(open_head, [page.current, shown], chosen.inputs, **AT_ONCE).then(None, js=SHOW_CARD)
 
 
 def _build_compare(page: Page, chosen: Chosen, demo: gr.Blocks) -> None:
@@ -95,7 +95,7 @@ def _build_compare(page: Page, chosen: Chosen, demo: gr.Blocks) -> None:
 
     gr.on([demo.load, page.current.change], offer, page.current, [first, second, difference, similarity], **VIEW)
     gr.on([first.input, second.input], compare, [page.current, first, second], difference, **VIEW)
-    difference.select(open_head, first, chosen.inputs, **AT_ONCE)
+    difference.select(open_head, first, chosen.inputs, **AT_ONCE).then(None, js=SHOW_CARD)
 
 
 def _of_classes(model: CalmClassifier, classes: list[str]) -> tuple[str, pd.DataFrame, str]:

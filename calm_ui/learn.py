@@ -10,18 +10,18 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from calm_core import figures
+from calm_core import figures, report
 from calm_core.classifier import CalmClassifier
 from calm_core.errors import BundleError
 from calm_core.options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, listed_prompt
 from calm_core.studio import Learned, Workspace
 
-from . import words
+from . import head_words, words
 from .doubts import build_doubts
 from .jobs import Cancel, Progress
 from .messages import told
 from .page import AT_ONCE, COMPUTE, LIGHT, VIEW, Figure, Page, computing, stop
-from .session import Current, Desk
+from .session import Answers, Current, Desk
 
 _SCHEMES = [
     ("lead over the next class, never below 0 (released method)", "margin_clamped"),
@@ -105,7 +105,9 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     with gr.Row():
         download = gr.DownloadButton("Save this classifier as a file", visible=False, elem_id="learn-download")
         upload = gr.UploadButton("Open a saved classifier", file_types=[".safetensors"], elem_id="learn-upload")
-    gr.HTML(f'<p class="calm-caption">{words.BUNDLE_CAPTION}</p>')
+        tell = gr.Button("Save a report", visible=False, elem_id="learn-tell")
+        told_file = gr.DownloadButton(visible="hidden", elem_id="learn-report")
+    gr.HTML(f'<p class="calm-caption">{words.BUNDLE_CAPTION} {head_words.REPORT_CAPTION}</p>')
 
     def announce(desk: Desk) -> list[Any]:
         desk.jobs.announce()
@@ -146,8 +148,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
                 gr.update(visible=True),
                 gr.update(visible=False),
                 *[gr.skip()] * 10,
-                gr.update(visible=False),
-                gr.update(visible=False),
+                *[gr.update(visible=False)] * 3,
             ]
         learned = current.learned
         return [
@@ -165,11 +166,20 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
             gr.update(value=words.calibration_rows(learned), visible=learned.calibration is not None),
             gr.update(value=current.file, visible=True) if current.file and current.file.is_file() else gr.update(visible=False),
             gr.update(visible=current.source != "example"),
+            gr.update(visible=True),
         ]
 
     @told
     def open_file(path: str) -> Current:
         return saved(Path(path))
+
+    @told
+    def write_report(desk: Desk, current: Current, answers: Answers | None) -> str:
+        bundle = words.bundle_name(current.learned)
+        with desk.new_folder() as into:
+            file = (into / bundle).with_suffix(".html")
+            report.write(file, current.learned, answers.rows if answers and answers.by is current else (), bundle=bundle)
+        return str(file)
 
     inputs = [desk, page.backbone, *settings]
     asked = button.click(announce, desk, [button, cancel, status], **AT_ONCE)
@@ -180,9 +190,13 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     done.then(controls, followed, enabled, **LIGHT)
     cancel.click(stop, desk, cancel, **AT_ONCE)
     believed = [trust_text, trust, trust_table]
-    shown = [nothing, result, headline, warnings, by_class, mixups, class_table, ladder_table, ladder, *believed, download, go_on]
+    shown = [nothing, result, headline, warnings, by_class, mixups, class_table, ladder_table, ladder, *believed, download, go_on, tell]
     gr.on([demo.load, current.change], show, current, shown, **VIEW)
     upload.upload(open_file, upload, current, **LIGHT).success(lambda: words.progress("The classifier is loaded."), None, status, **AT_ONCE)
+    writing = tell.click(lambda: gr.update(value="Writing the report …", interactive=False), None, tell, **AT_ONCE)
+    written = writing.then(write_report, [desk, current, page.answers], told_file, **LIGHT)
+    written.then(lambda: gr.update(value="Save a report", interactive=True), None, tell, **AT_ONCE)
+    written.success(None, js="() => document.querySelector('#learn-report').click()")
     go_on.click(lambda: gr.update(selected="predict"), None, page.tabs, **AT_ONCE)
     return LearnTab(learn, settings)
 

@@ -22,6 +22,7 @@ from .learn import LearnTab
 from .messages import told
 from .page import AT_ONCE, AUDIO_TYPES, COMPUTE, LIGHT, VIEW, Page, computing, listening_picture, picture, stop
 from .session import Answers, Current, Desk
+from .sound_map import sound_map, sounding
 
 Predicting = Iterator[tuple[Any, Any, str]]
 TOP_HEADS = 3
@@ -59,8 +60,8 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
         sentence = gr.HTML(elem_id="predict-sentence")
         with gr.Row():
             with gr.Column(min_width=320):
-                player = gr.Audio(label="Listen", interactive=False, buttons=["download"], elem_id="predict-player")
-                spectrum = gr.Plot(show_label=False, elem_id="predict-spectrogram")
+                sound = sound_map(label=head_words.SOUND_LABEL, elem_id="predict-sound")
+                gr.HTML(f'<p class="calm-caption">{head_words.SOUND_CAPTION}</p>')
                 ears = gr.Button("Where did it listen?", size="sm", elem_id="predict-listening")
                 heard = gr.HTML(elem_id="predict-heard", elem_classes="calm-caption")
             with gr.Column(min_width=320):
@@ -178,20 +179,19 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
 
     def detail(answers: Answers | None, number: int) -> list[Any]:
         if answers is None:
-            return [gr.skip()] * 7
+            return [gr.skip()] * 6
         row, names = answers.rows[number], answers.class_names
-        file = gr.update(value=None if row.error else str(row.path), visible=not row.error)
         if row.error:
             gone, why = gr.update(visible=False), figures.empty("This clip can't be used, so there is no picture of it.")
-            return [words.answer(row, names), file, why, gone, gone, gone, ""]
+            return [words.answer(row, names), sounding(why, None), gone, gone, gone, ""]
         best = names.index(row.label)
         if row.probabilities is None:
             chart = figures.confidence_bars(names, row.scores, kind="score", highlight=best)
         else:
             chart = figures.confidence_bars(names, row.probabilities, kind="confidence", highlight=best)
         choice = gr.update(choices=list(names), value=row.label, visible=True)
-        pictures = [picture(row.path), gr.update(value=chart, visible=True), choice, *heads_of(answers, number, row.label)]
-        return [words.answer(row, names), file, *pictures]
+        pictures = [gr.update(value=chart, visible=True), choice, *heads_of(answers, number, row.label)]
+        return [words.answer(row, names), sounding(picture(row.path), row.path), *pictures]
 
     def heads_of(answers: Answers, number: int, label: str) -> list[Any]:
         row, names = answers.rows[number], answers.class_names
@@ -207,7 +207,7 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
             raise DataError("there is no answer to look into yet: predict a clip first.")
         row = answers.rows[number]
         found = page.studio.listening(row, page.studio.backbone(answers.by.backbone))
-        return [listening_picture(row.path, found), head_words.listened(found, row.label)]
+        return [sounding(listening_picture(row.path, found), row.path), head_words.listened(found, row.label)]
 
     def select(event: gr.SelectData) -> int:
         return int(event.row_value[0]) - 1
@@ -231,11 +231,11 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
     clear.click(lambda: (None, None), None, [files, microphone], **AT_ONCE)
     cancel.click(stop, desk, cancel, **AT_ONCE)
 
-    details = [sentence, player, spectrum, bars, which, votes, caption]
+    details = [sentence, sound, bars, which, votes, caption]
     listed = gr.on([demo.load, answers.change], show, answers, [nothing, result, table, about, ignored, chosen], **VIEW)
     listed.then(detail, [answers, chosen], details, **LIGHT)
     table.select(select, None, chosen, **VIEW).then(detail, [answers, chosen], details, **LIGHT)
-    ears.click(listen, [answers, chosen], [spectrum, heard], **COMPUTE)
+    ears.click(listen, [answers, chosen], [sound, heard], **COMPUTE)
     gr.on([answers.change, chosen.change], lambda: "", None, heard, **AT_ONCE)
     which.input(heads_of, [answers, chosen, which], [votes, caption], **VIEW)
     gr.on([desk.change, answers.change], words_for_correction, [desk, answers], right, **VIEW)

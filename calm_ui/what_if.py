@@ -11,7 +11,6 @@ import numpy as np
 
 from calm_core import figures
 from calm_core.errors import DataError
-from calm_core.inspection import Workbench
 
 from . import head_words, words
 from .head_card import Chosen
@@ -74,13 +73,15 @@ def build_what_if(page: Page, chosen: Chosen, demo: gr.Blocks) -> None:
         bench = current.learned.bench if current else None
         if current is None or bench is None:
             return
-        yield from _prepared(bench, 3)
         options = current.learned.model.options
         total = current.learned.model.weights[:, :, 0].numel()
         # The slider's steps are coarser than a chosen tau may be: left where it was, it stands for the model's own.
         options = replace(options, top_k=None if k >= total else int(k), tau=options.tau if abs(tau - options.tau) < 0.005 else tau)
         on = _mask(current, off, layers)
-        model = bench.with_heads(on, options)
+        with Job(lambda progress, _: bench.with_heads(on, options, progress)) as job:
+            for step in job:  # only another sharpness takes long enough for one
+                yield [words.progress(words.step_text(step)), gr.skip(), gr.skip()]
+            model = job.result()
         rows = [row for row in given.rows if row.heads is not None][:ANSWERS_SHOWN] if given and given.by is current else []
         asked = [(row, row.heads) for row in rows if row.heads is not None and row.heads.holds(model.layers)]
         table = head_words.what_if_rows([row for row, _ in asked], [model.predict(heads) for _, heads in asked])
@@ -89,30 +90,20 @@ def build_what_if(page: Page, chosen: Chosen, demo: gr.Blocks) -> None:
         yield ["", said, gr.update(value=table, visible=bool(table))]
 
     @told
-    def ablation(current: Current) -> Iterator[list[Any]]:
+    def ablation(current: Current) -> Any:
         if (bench := current.learned.bench) is None:
             raise DataError(head_words.NO_CLIPS)
-        yield from _prepared(bench, 2)
         found = bench.ablation()
-        chart = figures.ablation_curve(
+        return figures.ablation_curve(
             found.kept, found.best_first, found.worst_first, found.random, 1 / len(current.learned.model.class_names)
         )
-        yield ["", chart]
 
     everything = [heads, layers, top_k, tau, switch, reset, ablate, result, answers, curve]
     gr.on([demo.load, page.current.change, reset.click], offer, page.current, everything, **VIEW)
     switch.click(toggle, [page.current, heads, chosen.layer, chosen.head], heads, **AT_ONCE)
     inputs = [page.current, page.answers, heads, layers, top_k, tau]
     gr.on([heads.change, layers.input, top_k.release, tau.release, page.answers.change], vote, inputs, [status, result, answers], **VIEW)
-    ablate.click(ablation, page.current, [status, curve], **VIEW)
-
-
-def _prepared(bench: Workbench, outputs: int) -> Iterator[list[Any]]:
-    """Repeats the held-out refits where that wasn't done, and says how far it is."""
-    with Job(lambda progress, _: bench.prepare(progress)) as job:
-        for step in job:
-            yield [words.progress(words.step_text(step)), *[gr.skip()] * (outputs - 1)]
-        job.result()
+    ablate.click(ablation, page.current, curve, **VIEW)
 
 
 def _mask(current: Current, off: list[int], layers: list[int]) -> Any:

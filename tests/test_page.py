@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 import app
 from calm_core import confidence
 from calm_core.backbones.fake import FakeBackbone
+from calm_core.classifier import CalmClassifier
 from calm_core.inspection import reasons
 from calm_core.studio import ClipPrediction, Learned, Studio
 from calm_ui.intake import EXAMPLE_MODEL
@@ -24,6 +25,7 @@ CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 CLASSES = {"hum": 200.0, "tone": 1500.0, "whistle": 5000.0}  # Hz
 PER_CLASS = 4
+ONE_HEARS = "Which head hears?"  # asked this, only head 5 of layer 2 does
 
 pytestmark = [
     pytest.mark.browser,
@@ -34,16 +36,28 @@ expect.set_options(timeout=TIMEOUT_MS)
 
 
 class SlowFake(FakeBackbone):
-    """A fake whose batches wait while `gate` is closed."""
+    """A fake whose batches wait while `gate` is closed, that listens to a clip's second half, and that can be deaf on all heads but one."""
+
+    audio_token_s = 0.05
 
     def __init__(self) -> None:
         super().__init__()
         self.gate = threading.Event()
         self.gate.set()
 
+    def prepare(self, waveform, prompt):
+        return super().prepare(waveform, prompt), prompt
+
     def read(self, prepared, layers=None):
         assert self.gate.wait(30)
-        return super().read(prepared, layers)
+        vectors = super().read([bands for bands, _ in prepared], layers)
+        if prepared[0][1] == ONE_HEARS:
+            vectors *= (np.arange(32) == 12).reshape(4, 8, 1)[:layers]
+        return vectors
+
+    def attention(self, waveforms, prompt):  # noqa: ARG002
+        tokens = [round(len(wave) / self.sample_rate_hz / self.audio_token_s) for wave in waveforms]
+        return [np.tile((np.arange(n) >= n / 2).astype(np.float32), (self.shape.layers, self.shape.heads, 1)) for n in tokens]
 
 
 class WatchedStudio(Studio):
@@ -249,13 +263,22 @@ def test_a_click_opens_a_head_whose_clips_can_be_heard_and_switched_off(
     page: Page, served: tuple[str, WatchedStudio], archive: Path
 ) -> None:
     add_zip(page, archive)
+    tab(page, "Learn")
+    page.locator("#learn-settings button").first.click()
+    page.get_by_label("Question asked about every clip").fill(ONE_HEARS)
     learn(page)
     tab(page, "Heads")
-    bench = served[1].learned[-1].bench
+    learned = served[1].learned[-1]
+    bench, labels = learned.bench, [str(clip.label) for clip in learned.clips]
     assert bench is not None
     click_cell(page, 1, 2, 5)
     expect(page.locator("#head-title")).to_contain_text("Layer 2, head 5")
     expect(page.locator("#head-class input")).to_have_value("tone")
+    expect(page.locator("#head-title")).to_be_focused()
+    expect(page.locator("#head-title")).to_be_in_viewport()
+    page.wait_for_function("document.querySelector('#heads-maps .js-plotly-plot').layout.shapes?.[0]?.x0 === 4.5")
+    outline = page.evaluate("document.querySelector('#heads-maps .js-plotly-plot').layout.shapes[0]")
+    assert [outline[key] for key in ("x0", "x1", "y0", "y1", "xref", "yref")] == [4.5, 5.5, 1.5, 2.5, "x2", "y2"]
     card = bench.card(1, 4)
     expect(page.locator("#head-title")).to_contain_text(f"of ‘tone’ {card.recognised(1)}")
     with page.expect_response(lambda answer: answer.url.endswith(".wav") and answer.ok):
@@ -265,9 +288,53 @@ def test_a_click_opens_a_head_whose_clips_can_be_heard_and_switched_off(
     on = np.ones((4, 8), dtype=bool)
     on[1, 4] = False
     expect(page.locator("#if-result")).to_contain_text("with 31 of 32 heads")
-    expect(page.locator("#if-result")).to_contain_text(f"accuracy {confidence.accuracy(bench.with_heads(on).held_out)}")
+    refit = CalmClassifier.fit(bench.heads.values[:, on][:, None], labels, null=False)
+    after = confidence.accuracy(refit.held_out)
+    expect(page.locator("#if-result")).to_contain_text(f"accuracy {after}")
+    expect(page.locator("#if-result")).to_contain_text(f"the classifier itself: {learned.accuracy}")
+    assert after.value < learned.accuracy.value == 1
+    parts = bench.with_heads(on).explain(bench.heads)
+    assert np.abs(parts[:, ~on]).max() == 0
+    np.testing.assert_allclose(parts.sum((1, 2)), refit.predict(bench.heads.values[:, on][:, None]).scores, rtol=1e-4)
     page.locator("#if-reset").click()
     expect(page.locator("#if-heads")).not_to_contain_text("layer 2")
+
+
+def test_the_picture_of_a_sound_plays_where_it_is_clicked(page: Page, archive: Path, query: Path) -> None:
+    add_zip(page, archive)
+    learn(page)
+    tab(page, "Predict")
+    page.locator("#predict-files input[type=file]").set_input_files(query)
+    expect(page.locator("#predict-files")).to_contain_text("query")
+    page.locator("#predict-button").click()
+    expect(page.locator("#predict-sound audio")).to_be_visible()
+    page.wait_for_function("document.querySelector('#predict-sound audio').readyState > 0")
+    page.locator("#predict-listening").click()
+    expect(page.locator("#predict-heard")).to_contain_text("looked most at")
+    expect(page.locator("#predict-sound .nsewdrag")).to_have_count(2)  # the spectrogram, and above it where the heads looked
+    page.evaluate(  # a clip of half a second is over before anybody looks
+        "() => { const audio = document.querySelector('#predict-sound audio');"
+        " audio.addEventListener('play', () => { window.begun = audio.currentTime; audio.pause(); }); }"
+    )
+    area = page.locator("#predict-sound .nsewdrag").first
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"])
+    page.wait_for_function("window.begun !== undefined")
+    assert page.evaluate("window.begun") == pytest.approx(0.3, abs=0.02)
+    picture = page.get_by_role("slider", name="Playback position")
+    expect(picture).to_have_attribute("aria-valuetext", "0.3 of 0.5 seconds")
+    line = page.locator("#predict-sound .sound-now").bounding_box()
+    assert line is not None
+    assert line["x"] == pytest.approx(box["x"] + 0.6 * box["width"], abs=4)
+    picture.press("ArrowLeft")
+    expect(picture).to_have_attribute("aria-valuenow", "0.2")
+    picture.press("Home")
+    expect(picture).to_have_attribute("aria-valuenow", "0.0")
+    page.evaluate("window.begun = undefined")
+    picture.press("Enter")
+    page.wait_for_function("window.begun !== undefined")
 
 
 def test_a_correction_learns_again_and_answers_again(page: Page, archive: Path, query: Path) -> None:
@@ -456,6 +523,35 @@ def test_a_classifier_travels_as_a_file(
         other.get_by_test_id("Open a saved classifier-upload-button").set_input_files(broken)
         expect(other.get_by_test_id("toast-body")).to_contain_text("broken.safetensors")
         expect(other.locator("#learn-headline")).to_contain_text("Loaded from a file")
+
+
+def test_the_report_opens_from_a_disk_with_the_network_off(
+    page: Page, browser: Browser, archive: Path, query: Path, tmp_path: Path
+) -> None:
+    add_zip(page, archive)
+    learn(page)
+    tab(page, "Predict")
+    page.locator("#predict-files input[type=file]").set_input_files(query)
+    expect(page.locator("#predict-files")).to_contain_text("query")
+    page.locator("#predict-button").click()
+    expect(page.locator("#predict-sentence")).to_contain_text("‘tone’ with")
+    tab(page, "Learn")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save a report").click()
+    assert download.value.suggested_filename == "calm_hum_tone_whistle.html"
+    file = tmp_path / "report.html"
+    download.value.save_as(file)
+    asked: list[str] = []
+    with browser.new_context(offline=True) as context:
+        report = context.new_page()
+        report.on("request", lambda request: asked.append(urlsplit(request.url).scheme))
+        report.goto(file.as_uri())
+        expect(report.locator(".js-plotly-plot .main-svg").first).to_be_visible()
+        expect(report.get_by_role("heading", name="query é.wav: tone")).to_be_visible()
+        expect(report.locator("audio")).to_have_count(len(CLASSES) + 1)  # a clip of each class, and the answer's
+        report.wait_for_function("[...document.querySelectorAll('audio')].every((each) => each.duration > 0.4)")
+        expect(report.locator("body")).to_contain_text("Settings and versions")
+    assert set(asked) <= {"file", "data"}
 
 
 def test_visitors_never_see_each_others_clips(page: Page, browser: Browser, served: tuple[str, WatchedStudio], archive: Path) -> None:

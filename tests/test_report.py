@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile as sf
 
 from calm_core import report
 from calm_core.classifier import CalmClassifier
 from calm_core.cli import main
+from calm_core.dataset import Clip
 from calm_core.errors import BundleError
 from calm_core.figures import SCRIPT
 from calm_core.inspection import reasons
@@ -52,6 +57,23 @@ def test_examples_come_with_their_reasons(learned: Learned) -> None:
     layer, head, lead = why.strongest(1)[0]
     assert f"layer {layer + 1} head {head + 1} ({lead:+.2g})" in text
     assert "it is silent." in text
+
+
+def test_a_clip_of_each_class_can_be_heard(learned: Learned, tmp_path: Path) -> None:
+    rng, here = np.random.default_rng(0), tmp_path / "long.wav"
+    sf.write(here, 0.1 * rng.normal(size=(6 * 44_100, 2)), 44_100)
+    clips = (Clip(here, "long.wav", "bat"), Clip(tmp_path / "gone.wav", "gone.wav", "<b>owl</b>"), Clip(here, "second.wav", "bat"))
+    text = without_script(report.render(replace(learned, clips=clips)))
+    assert "second.wav" not in text
+    assert "gone.wav" in text
+    (source,) = re.findall(r'src="([^"]*)"', text)
+    kind, data = source.split(",")
+    assert kind == "data:audio/mpeg;base64"
+    samples, rate = sf.read(io.BytesIO(base64.b64decode(data)))
+    assert (samples.ndim, rate) == (1, report.SOUND_RATE_HZ)
+    assert len(samples) / rate == pytest.approx(report.SOUND_S, abs=0.1)
+    assert len(data) < 60_000
+    assert "end after 4 s" in text
 
 
 def test_a_folder_that_is_missing_is_said(learned: Learned, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def reliability_maps(
         )
         lowest = c + columns >= C
         at = {"row": row + 1, "col": column + 1}
-        figure.update_xaxes(count_axis(H, "head" if lowest else None, 8 if columns <= 2 else 4), showticklabels=lowest, **at)
+        figure.update_xaxes(count_axis(H, "head" if lowest else None, 8 if columns == 1 else 4), showticklabels=lowest, **at)
         figure.update_yaxes(count_axis(L, "layer" if column == 0 else None), showticklabels=column == 0, **at)
         if not np.isfinite(r[:, :, c]).any():
             text = "not judged:<br>too few clips"
@@ -175,9 +175,9 @@ def _map(values: Array, **more: Any) -> go.Heatmap:
 def _dots(marked: NDArray[np.bool_]) -> go.Scatter:
     """A dot on every marked cell (L, H): dark with a light rim, so that it is seen on every colour of the map, in both themes."""
     layers, heads = np.nonzero(marked)
-    small = marked.size > 4 * MAX_CELLS_WITH_TEXT
+    small = marked.size > 4 * MAX_CELLS_WITH_TEXT or marked.shape[1] > 8  # a cell may be 8 px wide on a phone
     # Beside the number where the cell carries one, in the middle where it doesn't.
-    right, up = (0.36, 0.3) if marked.size <= MAX_CELLS_WITH_TEXT else (0.0, 0.0)
+    right, up = (0.3, 0.32) if marked.size <= MAX_CELLS_WITH_TEXT else (0.0, 0.0)
     marker = {"color": "#10151d", "size": 3 if small else 5, "line": {"color": "#ffffff", "width": 0.8 if small else 1.2}}
     return go.Scatter(
         x=np.round(heads + 1 + right, 2).tolist(),
