@@ -184,10 +184,10 @@ def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
             ladder=arguments.report is not None,
             progress=_progress,
         )
-    model = learned.model
-    model.save(output)
-    if arguments.report is not None:
-        report.write(arguments.report, learned, bundle=output.name)
+        model = learned.model
+        model.save(output)
+        if arguments.report is not None:  # it holds sounds, which may lie unpacked here
+            report.write(arguments.report, learned, bundle=output.name)
     doubts = [_doubt_in_words(doubt) for doubt in learned.doubts]
     for note in (*model.warnings, *learned.advice, *doubts):
         print(f"note: {note}", file=sys.stderr)

@@ -19,7 +19,7 @@ from .options import Pooling
 Array = NDArray[np.float32]
 Index = NDArray[np.int64]
 Progress = Callable[[int, int, str], None]  # done, total, what
-Refit = Callable[[Index, Index], tuple[Array, Array]]  # (rows to fit on, rows to ask) -> scores, familiarity, both (rows to ask, C)
+FitAndAsk = Callable[[Index, Index], tuple[Array, Array]]  # (rows to fit on, rows to ask) -> scores, familiarity, both (rows to ask, C)
 Judge = Callable[[Index], Array]  # labels (N,) -> reliability (L, H, C)
 
 MIN_CALIBRATION_CLIPS = 10  # below this a temperature says more about luck than about the classifier
@@ -107,7 +107,7 @@ def accuracy(held_out: HeldOut, class_index: int | None = None) -> Proportion:
 
 
 def held_out_scores(
-    labels: Index, groups: Index, n_classes: int, refit: Refit, *, cost: float = 0.0, progress: Progress | None = None
+    labels: Index, groups: Index, n_classes: int, refit: FitAndAsk, *, cost: float = 0.0, progress: Progress | None = None
 ) -> HeldOut:
     """Scores every group (the windows of one clip, labels (N,), groups (N,)) by literal refits without it.
 

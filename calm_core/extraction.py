@@ -170,7 +170,8 @@ class _Preparing:
     def now(self, batch: Sequence[_Window], then: Sequence[_Window]) -> list[Any]:
         """What the backbone reads of a batch; `then`, the next one, follows in the background. Raises what preparing raised."""
         for window in (*batch, *then):
-            if window.key not in self._ahead:
+            ahead = self._ahead.get(window.key)
+            if ahead is None or (ahead.done() and ahead.exception()):  # a smaller batch may have room for what failed
                 self._ahead[window.key] = self._pool.submit(self._backbone.prepare, window.samples, window.prompt)
         return [self._ahead[window.key].result() for window in batch]
 

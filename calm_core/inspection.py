@@ -205,7 +205,7 @@ class Workbench:
     def __init__(self, model: CalmClassifier, heads: HeadVectors, labels: Sequence[str], refits: Sequence[Refit]) -> None:
         """labels: one a clip, of the model's classes; refits: what `CalmClassifier.fit` gave to `keep`. The vectors aren't copied.
 
-        Raises DataError where clips, labels, model and refits don't belong together.
+        Raises DataError where clips, labels and model don't belong together, or the refits are of another number of clips.
         """
         if len(labels) != heads.n_clips:
             raise DataError(f"{len(labels)} labels for {heads.n_clips} clips; give exactly one for each.")
@@ -231,6 +231,7 @@ class Workbench:
         fits: list[Refit | CalmClassifier] = [*refits, model]
         self._judged = {self._own: [_before_shrinkage(each, model.options.shrinkage) for each in fits]}
         self._judges: list[tuple[Tensor, Tensor]] = []
+        self._whitened: Tensor | None = None  # of `_left_out`
         self._said: dict[tuple[float, str], list[Tensor]] = {}  # `_voices`, of the latest tau alone
 
     # What one head knows ---------------------------------------------------------------------------------------------------
@@ -240,9 +241,9 @@ class Workbench:
         L, H = self._shape
         if not (0 <= layer < L and 0 <= head < H):
             raise DataError(f"there is no head {head + 1} in layer {layer + 1}; the backbone has {L} layers of {H} heads.")
-        options, C = self.model.options, len(self.model.class_names)
+        options = self.model.options
         x = self._x[:, layer : layer + 1, head : head + 1]
-        ((_, sims),) = algorithm.leave_one_out_similarities(x, self._y, C, self._groups, options)
+        sims = self._left_out(layer, head)
         p = algorithm.posteriors(sims, options.tau)
         able = ~torch.isneginf(sims[0, torch.arange(len(self._y)), self._y])
         values = algorithm.reliability_values(p, self._y, options.scheme)[0]
@@ -265,6 +266,19 @@ class Workbench:
             directions,
             explained,
         )
+
+    def _left_out(self, layer: int, head: int) -> Tensor:
+        """The head's cosines (1, N, C) with every clip left out. A whitening is one of all heads: then they are all asked, once."""
+        C, options = len(self.model.class_names), self.model.options
+        if options.whiten is None:
+            alone = self._x[:, layer : layer + 1, head : head + 1]
+            ((_, sims),) = algorithm.leave_one_out_similarities(alone, self._y, C, self._groups, options)
+            return sims
+        with self._alone:
+            if self._whitened is None:
+                found = algorithm.leave_one_out_similarities(self._x, self._y, C, self._groups, options)
+                self._whitened = torch.cat([sims for _, sims in found])
+        return self._whitened[layer * self._shape[1] + head].unsqueeze(0)
 
     def _bootstrap(self, values: Array) -> tuple[Array, Array]:
         """The 95 % interval (C,), (C,) of the means of values (N,), NaN where not judged, drawn clip by clip within each class."""

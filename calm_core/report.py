@@ -127,7 +127,8 @@ def _sounds(learned: Learned) -> Iterable[str]:
     shown = [(name, first[name]) for name in learned.model.class_names[:MAX_SOUNDS] if name in first]
     rows = "".join(f"<tr><td>{_esc(name)}</td><td>{_esc(clip.name)}</td><td>{_sound(clip.path)}</td></tr>" for name, clip in shown)
     yield "<h2>What it learned from</h2>"
-    yield _text(f"One clip of each class; in this file sounds are mono, {SOUND_RATE_HZ // 1000} kHz, and end after {SOUND_S:g} s.")
+    heard = f"One clip each of {len(shown)} of {len(learned.model.class_names)} classes"
+    yield _text(f"{heard}; in this file sounds are mono, {SOUND_RATE_HZ // 1000} kHz, and end after {SOUND_S:g} s.")
     yield f'<div class="wide"><table><thead><tr><th>class</th><th>clip</th><th>sound</th></tr></thead><tbody>{rows}</tbody></table></div>'
 
 

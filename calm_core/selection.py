@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from . import algorithm
-from .confidence import MIN_CALIBRATION_CLIPS
+from .confidence import LEAST_LOG, MIN_CALIBRATION_CLIPS
 from .options import FitOptions, Pooling, Scheme
 
 TAUS = (0.03, 0.05, 0.07, 0.1, 0.2, 0.3)
@@ -107,7 +107,7 @@ class _Support:
     def candidates(self, grid: Sequence[FitOptions]) -> Iterator[Candidate]:
         """Every option of the grid, all seen from one frame, at every trust."""
         asked = dict.fromkeys(o for options in grid for o in (_equal(options), replace(options, trust=1.0)))
-        votes = {o: torch.full((len(self.labels), self.n_classes), -1e4 if o.pooling == "log" else 0.0) for o in asked}
+        votes = {o: torch.full((len(self.labels), self.n_classes), LEAST_LOG if o.pooling == "log" else 0.0) for o in asked}
         able = torch.zeros(len(self.labels), dtype=torch.bool)
         fold_of = algorithm.deal(self.labels, self.groups, FOLDS)
         for fold in range(FOLDS):

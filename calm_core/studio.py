@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 
@@ -250,14 +251,13 @@ class Studio:
     def backbone(self, id: str = DEFAULT_BACKBONE, device: str = "auto") -> Backbone:
         """A backbone, loaded on first use and kept: embedded ones for good, of the model hub's one on each device, the latest.
 
-        A job that still runs on a released one ends undisturbed; its memory is free after that.
+        One is released when the next is about to be loaded, past all cheaper reasons to refuse that. A job that still runs on it, and a
+        labelling project opened with it, keep it until they end; its memory is free after that.
         """
         key = (id, resolve_device(device))
         with self._loading:
             if key not in self._backbones:
-                if backbone_row(id).repo is not None:
-                    self._release(*key)
-                self._backbones[key] = load_backbone(*key)
+                self._backbones[key] = load_backbone(*key, make_room=partial(self._release, *key))
             return self._backbones[key]
 
     def _release(self, wanted: str, device: str) -> None:

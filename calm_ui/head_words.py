@@ -38,8 +38,8 @@ MAP_CAPTION = (
     "different; the directions themselves have no name."
 )
 REPORT_CAPTION = (
-    "The report is one web page with all maps, numbers and settings, your present answers, and the beginning of a clip of each class to "
-    "hear; it opens from your disk without the internet."
+    "The report is one web page with all maps, numbers and settings, your present answers, and some sounds to hear: the beginnings of one "
+    "clip each of up to 12 classes and of the first answers. It opens from your disk without the internet."
 )
 SOUND_LABEL = "Playback position in the picture of the sound: arrow keys move it, Enter plays or pauses"
 SOUND_CAPTION = "A click in the picture plays from there; the line shows the moment that is heard."

@@ -6,6 +6,7 @@ import errno
 import gc
 import json
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, Repo
 from safetensors.torch import load_file, save_file
 
 from calm_core import backbones, studio
-from calm_core.backbones import backbone_row, load_backbone, loading, offered
+from calm_core.backbones import Backbone, backbone_row, load_backbone, loading, offered
 from calm_core.backbones.chat import ChatBackbone
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.backbones.trimmed import AudioFlamingoBackbone, Qwen2AudioBackbone
@@ -195,10 +196,20 @@ def test_the_previous_large_backbone_is_released_and_a_job_on_it_ends(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tiny = {"whisper-small": tiny_models.whisper, "glm-asr-nano": tiny_models.glm_asr, "pocket": FakeBackbone}
-    monkeypatch.setattr(studio, "load_backbone", lambda id, _: tiny[id]())
+
+    def load(id: str, _: str, make_room: Callable[[], None]) -> Backbone:
+        if id == "audio-flamingo-3":
+            raise BackboneError("refused before its weights are loaded")
+        if id != "pocket":
+            make_room()
+        return tiny[id]()
+
+    monkeypatch.setattr(studio, "load_backbone", load)
     desk = studio.Studio()
     pocket = desk.backbone("pocket", "cpu")
     job = desk.backbone("glm-asr-nano", "cpu")
+    with pytest.raises(BackboneError, match="refused"):
+        desk.backbone("audio-flamingo-3", "cpu")
     assert desk.backbone("glm-asr-nano", "cpu") is job
     first = weakref.ref(job.model)  # type: ignore[attr-defined]
     with caplog.at_level("INFO"):

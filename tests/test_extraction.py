@@ -183,6 +183,21 @@ def test_little_is_decoded_at_once(paths: list[Path], fake_backbone: FakeBackbon
     assert len(set(steps)) > 3
 
 
+class Squeezed(FakeBackbone):
+    """Runs out of memory the first time that it prepares the second window."""
+
+    def prepare(self, waveform, prompt):  # type: ignore[no-untyped-def]
+        self.prepared = getattr(self, "prepared", 0) + 1
+        if self.prepared == 2:
+            raise MemoryError
+        return super().prepare(waveform, prompt)
+
+
+def test_what_failed_for_want_of_memory_is_tried_again(paths: list[Path], fake_backbone: FakeBackbone, tmp_path: Path) -> None:
+    found = extract(paths, Squeezed(), ExtractOptions(batch_size=4), store=VectorStore(tmp_path / "squeezed"))
+    np.testing.assert_array_equal(found.values, extract(paths, fake_backbone).values)
+
+
 class Deaf(FakeBackbone):
     def read(self, prepared, layers=None):  # type: ignore[no-untyped-def]
         return super().read(prepared, layers) * np.nan

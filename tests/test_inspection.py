@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import binom
 
 from calm_core import algorithm, figures
@@ -86,6 +87,17 @@ def test_what_learning_heard_is_not_heard_again(monkeypatch: pytest.MonkeyPatch)
     heard = len(again)
     bench.with_heads(on, replace(model.options, tau=0.3))
     assert len(again) == heard
+
+
+@pytest.mark.parametrize("options", [FitOptions(), FitOptions(whiten=0.2), FitOptions(centre=True, scheme="margin")])
+def test_a_card_tells_of_the_head_as_the_model_hears_it(options: FitOptions) -> None:
+    x = np.random.default_rng(0).normal(size=(12, 2, 3, 8)).astype(np.float32)
+    heads, labels = HeadVectors(x, np.arange(12)), ["a", "b", "c"] * 4
+    model, bench = learned(heads, labels, options)
+    card = bench.card(1, 2)
+    values = algorithm.reliability_values(torch.from_numpy(card.votes)[None], torch.from_numpy(card.truth), options.scheme)[0].numpy()
+    means = [values[card.truth == c].mean() for c in range(3)]
+    np.testing.assert_allclose(means, model.reliability[1, 2], atol=1e-5)
 
 
 def test_what_cannot_be_changed_is_said() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import find_spec
@@ -182,9 +183,10 @@ def fitting(device: str) -> tuple[BackboneRow, ...]:
     return tuple(row for row in offered() if needed_gb(row, device) <= there_gb)
 
 
-def load_backbone(id: str = DEFAULT_BACKBONE, device: str = "auto") -> Backbone:
+def load_backbone(id: str = DEFAULT_BACKBONE, device: str = "auto", *, make_room: Callable[[], None] = lambda: None) -> Backbone:
     """Loads a backbone by its id in the table: float32 on a CPU and for the pocket, bfloat16 for the big ones elsewhere.
 
+    make_room: called before the weights of one from the model hub are loaded, when nothing cheap can refuse it any more.
     Raises BackboneError for an unknown id, a missing device or package, a model larger than the device's memory (before anything large is
     downloaded), weights that can't be had, or a model whose heads can't be read.
     """
@@ -202,7 +204,7 @@ def load_backbone(id: str = DEFAULT_BACKBONE, device: str = "auto") -> Backbone:
         weights = (POCKET_FOLDER / "model.safetensors").read_bytes()
         return loading.from_folder(row.id, "qwen2_audio", POCKET_FOLDER, sha256(weights).hexdigest()[:12], device, torch.float32)
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
-    return loading.from_hub(row.id, row.family, row.repo, row.revision, device, dtype, needed_gb(row, device))
+    return loading.from_hub(row.id, row.family, row.repo, row.revision, device, dtype, needed_gb(row, device), make_room)
 
 
 __all__ = [

@@ -79,10 +79,20 @@ def from_folder(id: str, family: str, folder: Path, revision: str, device: str, 
     return _load(id, family, str(folder), revision, device, dtype, {"local_files_only": True})
 
 
-def from_hub(id: str, family: str | None, repo: str, revision: str, device: str, dtype: torch.dtype, memory_gb: float) -> Backbone:
+def from_hub(
+    id: str,
+    family: str | None,
+    repo: str,
+    revision: str,
+    device: str,
+    dtype: torch.dtype,
+    memory_gb: float,
+    make_room: Callable[[], None] = lambda: None,
+) -> Backbone:
     """A backbone from the model hub. revision: a commit, or a branch, which becomes the commit that the hub reports.
 
-    family None: by the checkpoint's own model type. memory_gb: needed on the device, 0 where unknown.
+    family None: by the checkpoint's own model type. memory_gb: needed on the device, 0 where unknown. make_room: called when
+    nothing cheap can fail any more, before the weights are loaded.
     Raises BackboneError, before anything large is downloaded, where the model doesn't fit; and with what to do where loading fails.
     """
     check_memory(id, memory_gb, device)
@@ -93,6 +103,7 @@ def from_hub(id: str, family: str | None, repo: str, revision: str, device: str,
     family = family or FAMILY_OF_TYPE.get(config.model_type, "chat")
     commit = getattr(config, "_commit_hash", None) or revision
     check_disk(id, repo, commit, memory_gb)
+    make_room()
     return _load(id, family, repo, commit, device, dtype, {"revision": commit})
 
 
