@@ -70,8 +70,7 @@ class HeldOut:
 class Proportion:
     """hits out of n, with a 95 % interval: the bootstrap's, over clips.
 
-    Where all n agree no resample differs, and five right of five would be 100 % for sure: there it is Wilson's. The two together
-    cover 95 to 98 % at 3 to 10 clips, 93 to 94 % at 20 to 40, averaged over true rates of 30 to 99 %.
+    An end of it that is 0 or 100 %, which a handful of clips can't show, is Wilson's instead: five right of five aren't 100 % for sure.
     """
 
     hits: int
@@ -85,11 +84,16 @@ class Proportion:
     def interval(self) -> tuple[float, float]:
         if not self.n:
             return (0.0, 1.0)
-        if self.hits in (0, self.n):
-            unsure = Z_95**2 / (self.n + Z_95**2)
-            return (0.0, unsure) if self.hits == 0 else (1.0 - unsure, 1.0)
         resampled = np.random.default_rng(0).binomial(self.n, self.value, RESAMPLES)  # n draws from n clips, with replacement
         low, high = np.quantile(resampled / self.n, (0.025, 0.975))
+        wilson_low, wilson_high = self._wilson
+        return float(low if 0 < low < 1 else wilson_low), float(high if 0 < high < 1 else wilson_high)
+
+    @property
+    def _wilson(self) -> tuple[float, float]:
+        n, p = self.n, self.value
+        middle, reach = p + Z_95**2 / (2 * n), Z_95 * (p * (1 - p) / n + Z_95**2 / (4 * n**2)) ** 0.5
+        low, high = np.clip([middle - reach, middle + reach], 0, 1 + Z_95**2 / n) / (1 + Z_95**2 / n)
         return float(low), float(high)
 
     def __str__(self) -> str:

@@ -50,7 +50,7 @@ def _findings() -> Iterator[Finding]:
         except PackageNotFoundError:
             yield Finding(package, False, "not installed", "run: pip install -r requirements.txt")
     yield Finding("device", True, _device())
-    yield Finding("backbones that fit it", True, ", ".join(row.id for row in fitting(resolve_device())))
+    yield Finding("backbones that fit it", True, ", ".join(row.id for row in fitting(resolve_device()) if not row.lacks))
     for row in offered():
         if row.needs:
             state, advice = ("missing", f"run: pip install {row.needs}") if row.lacks else ("there", "")

@@ -151,7 +151,10 @@ def _examples(answers: Sequence[ClipPrediction], names: Sequence[str]) -> Iterab
         for row in answers
     ]
     yield "<h2>Answers</h2>" + _table(["clip", "answer", "confidence", "note"], rows)
-    for row in [row for row in answers if not row.error][:MAX_REASONS]:
+    told = [row for row in answers if not row.error]
+    if len(told) > MAX_REASONS:
+        yield _text(f"Sounds and reasons of the first {MAX_REASONS} of {len(told)} follow.")
+    for row in told[:MAX_REASONS]:
         why = reasons(row.contributions)
         yield f"<h3>{_esc(row.name)}: {_esc(row.label)}</h3>{_sound(row.path)}" + _text(why.in_words(names))
         yield figures.as_html(

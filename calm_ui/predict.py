@@ -133,6 +133,8 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
 
     @told
     def add_correction(desk: Desk, current: Current | None, answers: Answers, number: int, label: str | None) -> tuple[Desk, str, str]:
+        if not label:
+            raise DataError("choose what it is first, in the list beside the button, or write a new class there.")
         row = answers.rows[number]
         if why := words.no_correction(current, desk.session.workspace, row):
             raise DataError(why)
@@ -167,7 +169,8 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
         if answers is None:
             return [gr.update(visible=True), gr.update(visible=False), *[gr.skip()] * 4]
         first = answers.chosen if answers.chosen is not None else next((i for i, row in enumerate(answers.rows) if not row.error), 0)
-        table = words.prediction_rows(answers.rows, answers.class_names)
+        learned = {answers.chosen: answers.corrected} if answers.corrected else {}
+        table = words.prediction_rows(answers.rows, answers.class_names, learned)
         return [
             gr.update(visible=False),
             gr.update(visible=True),

@@ -6,7 +6,7 @@ import hashlib
 import html
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -432,7 +432,10 @@ def ranked(row: ClipPrediction, class_names: Sequence[str]) -> list[tuple[str, f
     return [(class_names[c], None if row.probabilities is None else float(row.probabilities[c])) for c in order]
 
 
-def prediction_rows(rows: Sequence[ClipPrediction], class_names: Sequence[str]) -> list[list[Any]]:
+def prediction_rows(
+    rows: Sequence[ClipPrediction], class_names: Sequence[str], learned: Mapping[int | None, str] | None = None
+) -> list[list[Any]]:
+    """learned: the classes under which some rows, by their place, were added to the clips."""
     found = []
     for number, row in enumerate(rows, start=1):
         if row.error:
@@ -442,6 +445,8 @@ def prediction_rows(rows: Sequence[ClipPrediction], class_names: Sequence[str]) 
         # A confidence shares 100 % among the known classes: beside "none of these" it would say that noise is surely one of them.
         sure, second = ("", "") if unlike else ("" if row.confidence is None else percent(row.confidence), second)
         found.append([number, row.name, row.label + "?" * unlike, set_in_short(row, class_names), sure, second, ""])
+        if given := (learned or {}).get(number - 1):
+            found[-1][-1] = f"you said {given}; now one of your clips, so this answer is no test"
     return found
 
 

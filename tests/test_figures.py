@@ -241,13 +241,13 @@ def test_contradicting_shapes_raise(r: np.ndarray, names: list[str]) -> None:
 # Contribution --------------------------------------------------------------------------------------------------------------
 
 
-def test_contribution_is_centred_at_zero_only_with_negatives() -> None:
+def test_contribution_is_centred_at_zero_with_or_without_negatives() -> None:
     values = np.array([[0.02, -0.05, 0.0], [0.01, 0.03, 0.0]])
     both = figures.contribution_map(values, "For 'owl' & co").layout
     assert (both.coloraxis.cmin, both.coloraxis.cmax) == (-0.05, 0.05)
     assert "For 'owl' &amp; co" in both.annotations[0].text
     up = figures.contribution_map(np.abs(values), "x").layout.coloraxis
-    assert (up.cmin, up.cmax) == (0, 0.05)
+    assert (up.cmin, up.cmax) == (-0.05, 0.05)
     assert up.colorscale != both.coloraxis.colorscale
     np.testing.assert_array_equal(z(figures.contribution_map(values, "x")), values)
 

@@ -522,6 +522,7 @@ def test_without_a_calibration_the_reason_is_given_once() -> None:
 
     row = answered(None)
     assert words.prediction_rows([row], NAMES)[0][2:5] == ["owl", "", ""]
+    assert "you said wren; now one of your clips" in words.prediction_rows([row], NAMES, {0: "wren"})[0][-1]
     assert "fits" not in words.answer(row, NAMES)
     assert "few" not in words.answer(row, NAMES)
     assert "only 6 clips" in words.about_answers(Answers(Current(Learned(Model()), "file"), (row, row)))

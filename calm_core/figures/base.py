@@ -21,6 +21,7 @@ QUIET = "#878f99"  # bars that are not the answer: 3.3 on white
 GRID = "rgba(125,133,144,0.28)"
 SEQUENTIAL = "Cividis"
 SPECTRAL = "Viridis"
+MODEBAR_REMOVED = ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale", "resetScale"]  # what stays saves a picture
 DIVERGING = "PuOr_r"  # orange: for, purple: against; told apart with any common colour blindness
 
 COLOUR_BAR_PX = 60  # the horizontal colour bar above a map: one line of title, bar, ticks, gap
@@ -53,7 +54,7 @@ def base_layout(height: int, margin: dict[str, int], **more: Any) -> dict[str, A
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, -apple-system, 'Segoe UI', sans-serif", "size": 12, "color": INK},
         "hoverlabel": {"bgcolor": "#1f2933", "bordercolor": "#1f2933", "font": {"color": "#ffffff", "size": 13}, "align": "left"},
-        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": INK, "activecolor": ACCENT},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": INK, "activecolor": ACCENT, "remove": MODEBAR_REMOVED},
         "dragmode": False,
         "showlegend": False,
         **more,
@@ -100,11 +101,11 @@ def name_axis(labels: list[str]) -> dict[str, Any]:
     return {**ticks, "ticks": "", "ticklabelstandoff": 8, "showgrid": False, "zeroline": False, "fixedrange": True, "automargin": True}
 
 
-def colour_scale(values: Array) -> dict[str, Any]:
-    """0 to the largest value, or symmetric about 0 where one is negative."""
+def colour_scale(values: Array, *, signed: bool = False) -> dict[str, Any]:
+    """0 to the largest value, or symmetric about 0 where one is negative or, signed, could have been."""
     low, high = float(np.nanmin(values, initial=0.0)), float(np.nanmax(values, initial=0.0))
     reach = significant(max(high, -low)) or 1.0
-    diverging = low < 0
+    diverging = signed or low < 0
     return {"colorscale": DIVERGING if diverging else SEQUENTIAL, "cmin": -reach if diverging else 0.0, "cmax": reach}
 
 

@@ -100,8 +100,7 @@ def reliability_maps(
 def contribution_map(contribution: ArrayLike | None, title: str) -> go.Figure:
     """One layer x head map of contribution (L, H): how much every head added to a score. Head 1 left, layer 1 bottom.
 
-    title: what the numbers are; it stands over the colour bar. Colours are centred at 0 (orange for, purple against) where a
-    value is negative, else they run from 0 up.
+    title: what the numbers are; it stands over the colour bar. Colours are centred at 0 (orange for, purple against).
     """
     values = as_array(contribution)
     if not values.size or not np.isfinite(values).any():
@@ -111,14 +110,14 @@ def contribution_map(contribution: ArrayLike | None, title: str) -> go.Figure:
 
 
 def single_map(values: Array, title: str, hover: str) -> go.Figure:
-    """One layer x head map of values (L, H) under its title, with a hover template."""
+    """One layer x head map of signed values (L, H) under its title, with a hover template."""
     L, H = values.shape
     trace = _map(values, hovertemplate=hover)
     heading = wrapped(title, 46)
     inner_px = _panel_px(L, cell_px=28, at_most_px=360)
     margin = {"l": 44, "r": 12, "t": COLOUR_BAR_PX + 16 * heading.count("<br>"), "b": 44}
     figure = new_figure([trace], height=inner_px + margin["t"] + margin["b"], margin=margin)
-    add_colour_axis(figure, colour_scale(values), heading, inner_px)
+    add_colour_axis(figure, colour_scale(values, signed=True), heading, inner_px)
     figure.update_xaxes(count_axis(H, "head"))
     figure.update_yaxes(count_axis(L, "layer"))
     return figure
