@@ -248,7 +248,7 @@ def test_contribution_is_centred_at_zero_with_or_without_negatives() -> None:
     assert "For 'owl' &amp; co" in both.annotations[0].text
     up = figures.contribution_map(np.abs(values), "x").layout.coloraxis
     assert (up.cmin, up.cmax) == (-0.05, 0.05)
-    assert up.colorscale != both.coloraxis.colorscale
+    assert up.colorscale == both.coloraxis.colorscale
     np.testing.assert_array_equal(z(figures.contribution_map(values, "x")), values)
 
 
