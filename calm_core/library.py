@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import os
 import re
 import secrets
@@ -33,6 +34,8 @@ import platformdirs
 from .dataset import require_class_name
 from .errors import DataError, ProjectError, StaleError
 from .vectors import calm_home
+
+log = logging.getLogger(__name__)
 
 State = Literal["unlabelled", "positive", "uncertain", "excluded"]
 Judge = Literal["person", "machine"]
@@ -585,9 +588,18 @@ def delete_project(root: Path, id: str) -> None:
         raise _gone(folder)
     try:
         (folder / DATABASE).unlink()  # first: half a project must not be listed
-        shutil.rmtree(folder)
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
+            shutil.rmtree(folder)  # another tab added a clip meanwhile; without a database it adds no more
     except OSError as error:
-        raise ProjectError(f"project {id!r} can't be deleted whole ({error}); delete the folder {folder} yourself.") from error
+        log.exception("%s can't be deleted whole", folder)  # the path is for who runs this, not for visitors
+        raise ProjectError(
+            f"project {id!r} can't be deleted whole ({error.strerror or error}); "
+            "what is left is a folder of that name, which whoever runs this program can delete by hand."
+        ) from error
 
 
 def project_info(root: Path, id: str) -> ProjectInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -67,28 +68,29 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
     opened, first = gr.State(None), gr.State(0)
 
     def draw(desk: Desk) -> str:
-        return words.class_cards(desk.session.workspace, PER_CARD, lambda path: thumbnail(path, make=False)) or words.no_clips()
+        return words.class_cards(desk.session.workspace, PER_CARD, partial(thumbnail, desk, make=False)) or words.no_clips()
 
     def draw_pictures(desk: Desk) -> str:
-        return words.class_cards(desk.session.workspace, PER_CARD, thumbnail) or words.no_clips()
+        return words.class_cards(desk.session.workspace, PER_CARD, partial(thumbnail, desk)) or words.no_clips()
 
     def show(desk: Desk, name: str | None, query: str, first: int) -> list[Any]:
         workspace = desk.session.workspace
         members = workspace.of_class(name) if name is not None else ()
         if not members:
-            return [gr.update(visible=False), *[gr.skip()] * 7, gr.update(visible=bool(desk.session.earlier))]
+            return [gr.update(visible=False), *[gr.skip()] * 8, gr.update(visible=bool(desk.session.earlier))]
         found = [check for check in members if query.strip().casefold() in check.clip.name.casefold()]
-        first = min(first, max(0, len(found) - 1) // AT_A_TIME * AT_A_TIME)
+        asked, first = first, min(first, max(0, len(found) - 1) // AT_A_TIME * AT_A_TIME)
         others = [label for label in workspace.class_counts if label != name]
         return [
             gr.update(visible=True),
             words.class_title(name or "", members),
             gr.update(choices=others, value=None),
             gr.update(choices=others, value=None),
-            words.tiles(found, first, AT_A_TIME, thumbnail),
+            words.tiles(found, first, AT_A_TIME, partial(thumbnail, desk)),
             gr.update(visible=len(members) > AT_A_TIME),
             gr.update(visible=first > 0),
             gr.update(visible=first + AT_A_TIME < len(found)),
+            gr.skip() if first == asked else first,  # only where it must: a press meanwhile counts
             gr.update(visible=bool(desk.session.earlier)),
         ]
 
@@ -132,7 +134,7 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
     changed = [desk, status]
     # The cards at once, with the pictures that are there already; the others take a moment each.
     gr.on([demo.load, desk.change], draw, desk, cards, **VIEW).then(draw_pictures, desk, cards, **LIGHT)
-    shown = [panel, title, other, target, tiles, search, back, on, undo]
+    shown = [panel, title, other, target, tiles, search, back, on, first, undo]
     gr.on([demo.load, desk.change, opened.change, search.input, first.change], show, [desk, opened, search, first], shown, **VIEW)
     cards.select(open_class, opened, [opened, search, first], **LIGHT)
     rename.click(rename_class, [desk, opened, other], [*changed, opened], **LIGHT)
@@ -149,10 +151,15 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
 
 def picked(desk: Desk, event: gr.EventData) -> ClipCheck:
     """The clip whose tile was pressed. Raises DataError where it is gone."""
+    return keyed(desk, _pick(event))
+
+
+def keyed(desk: Desk, key: str) -> ClipCheck:
+    """The clip with this `words.clip_key`. Raises DataError where it is gone, or in another class by now."""
     for check in desk.session.workspace.checks:
-        if words.clip_key(check.clip) == _pick(event):
+        if words.clip_key(check.clip) == key:
             return check
-    raise DataError("this clip isn't here any more; look at the class again.")
+    raise DataError("this clip isn't here any more, or its class was changed; look at the class again.")
 
 
 def _pick(event: gr.EventData) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 import gradio as gr
 
 from calm_core.audio import AUDIO_SUFFIXES
-from calm_core.dataset import TABLE_SUFFIXES, Clip, ClipCheck, Dataset
+from calm_core.dataset import TABLE_SUFFIXES, ClipCheck, Dataset
 from calm_core.errors import CalmError
 
 from . import intake, words
-from .classes import build_classes, picked
+from .classes import build_classes, keyed, picked
 from .folder_drop import FORGET_DROP, folder_drop
 from .jobs import Cancel, Job, Progress
 from .messages import told
@@ -79,7 +79,7 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
     )
     with gr.Accordion("Ignored files", open=False, visible=False, elem_id="clips-ignored") as ignored:
         ignored_table = gr.Dataframe(headers=["file", "why"], interactive=False, wrap=True, max_height=300, show_label=False)
-    chosen = gr.State(None)
+    chosen = gr.State("")  # a clip's key
 
     def adding(desk: Desk, read: Callable[[Path], Dataset], paths: Sequence[Path] = ()) -> Iterator[tuple[Any, str]]:
         before = desk.session.workspace
@@ -137,14 +137,15 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
         return look(picked(desk, event))
 
     def look(check: ClipCheck) -> list[Any]:
-        title = [check.clip, gr.update(visible=True), words.clip_title(check)]
+        title = [words.clip_key(check.clip), gr.update(visible=True), words.clip_title(check)]
         if check.content_id is None:
             return [*title, gr.update(visible=False), gr.update(visible=False)]
         sound, drawing = str(check.clip.path), picture(check.clip.path)
         return [*title, gr.update(value=sound, visible=True), gr.update(value=drawing, visible=True)]
 
     @told
-    def remove_clip(desk: Desk, clip: Clip) -> tuple[Desk, str]:
+    def remove_clip(desk: Desk, key: str) -> tuple[Desk, str]:
+        clip = keyed(desk, key).clip
         return desk.remove([clip]).touched(), words.progress(f"Removed {clip.name}.")
 
     def start_over(desk: Desk) -> tuple[Desk, str, None]:
@@ -165,7 +166,9 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
     for seen in (table.select(select, desk, looked, **VIEW), tiles.select(pick, desk, looked, **VIEW)):
         seen.then(None, js=INTO_VIEW)
     hide = {"fn": lambda: gr.update(visible=False), "inputs": None, "outputs": detail} | LIGHT
-    remove.click(remove_clip, [desk, chosen], outputs, **LIGHT).success(**hide)
+    removed = remove.click(remove_clip, [desk, chosen], outputs, **LIGHT)
+    removed.then(**hide)
+    removed.failure(**hide)
     clear.click(start_over, desk, [*outputs, page.answers], **LIGHT).then(**hide)
     clear.click(lambda: (None, None), None, [one, microphone], js=FORGET_DROP, **AT_ONCE)
     go_on.click(lambda: gr.update(selected="learn"), None, page.tabs, **AT_ONCE)

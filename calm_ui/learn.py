@@ -127,7 +127,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
             model = page.studio.backbone(backbone)
             progress(0, len(workspace.usable), "listening to the first clips")
             found = page.studio.learn(workspace, model, options=options, extract_options=asking, progress=progress, cancelled=cancelled)
-            file = desk.classifier_file(words.bundle_name(found))
+            file = desk.latest_file("classifier", words.bundle_name(found))
             found.model.save(file)
             return Current(found, "clips", file)
 
@@ -176,9 +176,8 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     @told
     def write_report(desk: Desk, current: Current, answers: Answers | None) -> str:
         bundle = words.bundle_name(current.learned)
-        with desk.new_folder() as into:
-            file = (into / bundle).with_suffix(".html")
-            report.write(file, current.learned, answers.rows if answers and answers.by is current else (), bundle=bundle)
+        file = desk.latest_file("report", bundle).with_suffix(".html")
+        report.write(file, current.learned, answers.rows if answers and answers.by is current else (), bundle=bundle)
         return str(file)
 
     inputs = [desk, page.backbone, *settings]
@@ -195,7 +194,8 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     upload.upload(open_file, upload, current, **LIGHT).success(lambda: words.progress("The classifier is loaded."), None, status, **AT_ONCE)
     writing = tell.click(lambda: gr.update(value="Writing the report …", interactive=False), None, tell, **AT_ONCE)
     written = writing.then(write_report, [desk, current, page.answers], told_file, **LIGHT)
-    written.then(lambda: gr.update(value="Save a report", interactive=True), None, tell, **AT_ONCE)
+    for ended in (written.then, written.failure):
+        ended(lambda: gr.update(value="Save a report", interactive=True), None, tell, **AT_ONCE)
     written.success(None, js="() => document.querySelector('#learn-report').click()")
     go_on.click(lambda: gr.update(selected="predict"), None, page.tabs, **AT_ONCE)
     return LearnTab(learn, settings)

@@ -18,9 +18,6 @@ from . import words
 from .jobs import Job, Work
 from .session import Desk
 
-KEPT_THUMBNAILS = 5000  # about a kilobyte each
-_thumbnails: dict[Path, str] = {}  # of all visitors: a path of theirs can't be guessed
-
 Figure = Any  # a plotly figure: only calm_core.figures knows plotly
 
 # Where a model computes: one job at a time for all visitors together; the others wait for their turn.
@@ -77,16 +74,14 @@ def picture(path: Path) -> Figure:
     return figures.spectrogram(found.decibels, found.seconds, found.frequencies_hz)
 
 
-def thumbnail(path: Path, make: bool = True) -> str:
+def thumbnail(desk: Desk, path: Path, make: bool = True) -> str:
     """A clip's small picture as an address that needs no request; "" where there is none, or none yet and `make` is off."""
-    if path not in _thumbnails and make:
+    if path not in desk.thumbnails and make:
         try:
-            _thumbnails[path] = figures.thumbnail(spectrogram(path).decibels)
+            desk.thumbnails[path] = figures.thumbnail(spectrogram(path).decibels)
         except AudioError:
-            _thumbnails[path] = ""  # the preflight says why
-        while len(_thumbnails) > KEPT_THUMBNAILS:
-            _thumbnails.pop(next(iter(_thumbnails)), None)
-    return _thumbnails.get(path, "")
+            desk.thumbnails[path] = ""  # the preflight says why
+    return desk.thumbnails.get(path, "")
 
 
 def listening_picture(path: Path, found: Listening) -> Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from .bench import ACTS, Bench, Said
 from .exporting import build_exporting
 from .folder_drop import folder_drop, place, received_files
 from .jobs import Cancel, Progress
-from .learn import LearnTab
+from .learn import Learning, LearnTab
 from .messages import told
 from .page import AT_ONCE, AUDIO_TYPES, COMPUTE, LIGHT, VIEW, Figure, Page, computing, picture, stop
 from .session import MAX_VISITOR_BYTES, MAX_VISITOR_CLIPS, MAX_VISITOR_RECORDING_S, Desk
@@ -280,11 +281,18 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         yield from working(desk, run)
 
     @told
-    def carry(desk: Desk, bench: Bench) -> tuple[Desk, str]:
+    def carry(desk: Desk, bench: Bench, backbone: str, *settings: Any) -> Learning:
         entries = bench.require().now.entries
-        needs = sum(entry.path.stat().st_size for entry in entries if entry.learnable)
-        desk.add(lambda into: intake.from_labels(entries, into), page.studio.add, needs, instead=True)
-        return desk.touched(), words.progress("the labels are taken to the tab Clips …")
+
+        def run(progress: Progress, _: Cancel) -> None:
+            progress(0, 1, "taking the labelled clips to the tab Clips")
+            needs = sum(path.stat().st_size for path in {entry.path for entry in entries if entry.learnable})
+            check = partial(page.studio.add, progress=lambda done, total, _: progress(done, total, "checking"))
+            desk.add(lambda into: intake.from_labels(entries, into), check, needs, instead=True)
+
+        for shown, text in working(desk, run):
+            yield shown, gr.skip(), text
+        yield from tab.learn(desk, backbone, *settings)
 
     @told
     def listen_again(desk: Desk, bench: Bench) -> Working:
@@ -448,10 +456,10 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
             free(done, inputs[-1])
         if recording in inputs:
             free(done, recording)
-    taken = teach.click(carry, [desk, bench], outputs, **LIGHT)
-    asked = taken.success(announce, desk, [cancel, status], **AT_ONCE)
-    taught = asked.success(tab.learn, [desk, page.backbone, *tab.settings], [desk, page.current, status], **COMPUTE)
+    asked = teach.click(announce, desk, [cancel, status], **AT_ONCE)
+    taught = asked.then(carry, [*basic, page.backbone, *tab.settings], [desk, page.current, status], **COMPUTE)
     taught.then(**touch)
+    taught.failure(**touch)
     taught.success(lambda: gr.update(selected="learn"), None, page.tabs, **AT_ONCE)
     linked = demo.load(open_link, [*basic, page.backbone], [*outputs, page.tabs], **COMPUTE)
     linked.then(**touch)
@@ -460,7 +468,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
     leave.click(close, bench, bench, **LIGHT)
     for asks in (delete_listed, delete_open):
         asks.click(doom, [bench, listed], [doomed_id, loss, doomed], **LIGHT)
-    delete.click(delete_doomed, [bench, doomed_id], [bench, status], **LIGHT)
+    delete.click(delete_doomed, [bench, doomed_id], [bench, status], **LIGHT).failure(**touch)
     gr.on([keep.click, bench.change], lambda: gr.update(visible=False), None, doomed, **AT_ONCE)
     overview = [start, work, listed, known, begins, kept, cancel, from_clips, listen, add_box, order]
     shown = gr.on([demo.load, bench.change, desk.change], show, [bench, desk], [*overview, *seen], **VIEW)

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 KEEP_HOURS = 4  # files are deleted this long after the visitor's last step; the page says so
 MAX_VISITOR_BYTES = 2 * 1024**3
 MAX_VISITOR_CLIPS = 2000
-UNDO_STEPS = 20  # changes of the clips that can be taken back; the files of removed clips stay as long
+UNDO_STEPS = 20  # changes of the clips that can be taken back; the files of removed clips stay as long, if there is room
 MAX_VISITOR_RECORDING_S = 1800.0  # half an hour at 48 kHz is 350 MB in memory, twice that while it is read
 
 
@@ -107,6 +107,7 @@ class Desk:
     def __init__(self, root: Path) -> None:
         self.session = Session()
         self.jobs = Slot()  # at most one learning or predicting job at a time
+        self.thumbnails: dict[Path, str] = {}  # small pictures of the clips, as addresses; forgotten with their files
         self._root = root
         self._version = 0
         self._changing = threading.RLock()
@@ -142,21 +143,23 @@ class Desk:
         return self.change(lambda now: replace(now, compute_s=now.compute_s + seconds))
 
     @contextmanager
-    def new_folder(self, needs: int = 0) -> Iterator[Path]:
+    def new_folder(self, needs: int = 0, *, instead: bool = False) -> Iterator[Path]:
         """A new folder among the visitor's files; it is removed again where the body fails or takes them over their limit.
 
-        needs: bytes that the body is going to write, as far as they are known; refused before it begins where they don't fit.
+        needs: bytes that the body is going to write, as far as they are known; refused before it begins where they don't fit;
+        instead: the present clips are going to make way, so that only what is new counts.
         """
         with self._changing:
             home = self._home()
-            self._require_room(home, needs)
+            self._require_room(home, needs, instead)
             into = Path(tempfile.mkdtemp(dir=home))
         try:
             yield into
-            self._require_room(home, 0)
+            self._require_room(home, 0, instead)
         except BaseException:
             shutil.rmtree(into, ignore_errors=True)
             raise
+        self._make_room()
 
     def add(
         self,
@@ -168,13 +171,13 @@ class Desk:
     ) -> Self:
         """Adds the clips that `read(new folder)` lays out and reads, as `check` judges them together with the present ones.
 
-        A clip that is already here in the same class is not added again. needs: as for `new_folder`; instead: the present clips make way.
+        A clip that is already here in the same class is not added again. needs, instead: as for `new_folder`.
         All or nothing: an exception, or more clips than fit, leaves the clips as they were.
         """
         with self._changing:
             present = Workspace() if instead else self.session.workspace
             old = len(present.checks)
-            with self.new_folder(needs) as into:
+            with self.new_folder(needs, instead=instead) as into:
                 dataset = read(into)
                 if (count := old + len(dataset.clips)) > MAX_VISITOR_CLIPS:
                     raise DataError(
@@ -185,7 +188,8 @@ class Desk:
                 for path in own - {kept.clip.path for kept in after.checks}:
                     path.unlink(missing_ok=True)
             self.change(lambda now: replace(now, repeated=len(repeats)))
-            return self._become(after)
+            self._become(after)._make_room()
+            return self
 
     def remove(self, clips: Collection[Clip]) -> Self:
         """Takes clips away; their files stay until it can't be undone any more."""
@@ -210,10 +214,10 @@ class Desk:
         """Notes that the visitor stands by a clip's label."""
         return self.change(lambda now: replace(now, confirmed=now.confirmed | {clip}))
 
-    def classifier_file(self, name: str) -> Path:
-        """Where to save the visitor's classifier. There is one such file: an earlier one is deleted."""
+    def latest_file(self, kind: Literal["classifier", "report"], name: str) -> Path:
+        """Where to save the visitor's classifier, or the report on one. There is one file of a kind: an earlier one is deleted."""
         with self._changing:
-            folder = self._home() / "classifier"
+            folder = self._home() / kind
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             return folder / name
@@ -222,6 +226,7 @@ class Desk:
         """Forgets the clips and deletes the visitor's files."""
         folder = self.session.folder
         self.change(lambda now: Session(compute_s=now.compute_s))
+        self.thumbnails.clear()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
         return self
@@ -241,15 +246,25 @@ class Desk:
         """These are the clips, and what undo goes back to, from now on; the visitor's files that neither needs are deleted."""
         before, home = self.session, self.session.folder
         now = self.change(lambda now: replace(now, workspace=workspace, earlier=earlier)).session
-        for path in _files_of(before) - _files_of(now):
+        for path in _files_of(*before.earlier, before.workspace) - _files_of(*now.earlier, now.workspace):
+            self.thumbnails.pop(path, None)
             if home is not None and path.is_relative_to(home):
                 path.unlink(missing_ok=True)
 
-    def _require_room(self, home: Path, needs: int) -> None:
+    def _make_room(self) -> None:
+        """Forgets what undo goes back to where the visitor's files are over their limit; only now, when nothing is refused any more."""
         with self._changing:
-            if _bytes_in(home) + needs > MAX_VISITOR_BYTES:
-                self._settle(self.session.workspace, ())  # what was removed makes room before anything new is refused
-            if (used := _bytes_in(home) + needs) > MAX_VISITOR_BYTES:
+            home = self.session.folder
+            if home is not None and _bytes_in(home) > MAX_VISITOR_BYTES:
+                self._settle(self.session.workspace, ())
+
+    def _require_room(self, home: Path, needs: int, instead: bool) -> None:
+        """Raises DataError for what doesn't fit even beside the present clips alone, or with `instead` without them."""
+        with self._changing:
+            now = self.session
+            kept = set() if instead else _files_of(now.workspace)
+            spare = _files_of(*now.earlier, now.workspace) - kept
+            if (used := _bytes_in(home, spare) + needs) > MAX_VISITOR_BYTES:
                 raise DataError(
                     f"your files would take {used / 1024**3:.1f} GiB; at most {MAX_VISITOR_BYTES / 1024**3:.0f} GiB fit here. "
                     "Use fewer or shorter clips, or remove others first."
@@ -280,12 +295,13 @@ def _without_repeats(workspace: Workspace, old: int) -> tuple[Workspace, tuple[C
     return Workspace(kept, tuple(dict.fromkeys(workspace.ignored))), repeats
 
 
-def _files_of(session: Session) -> set[Path]:
-    return {check.clip.path for workspace in (*session.earlier, session.workspace) for check in workspace.checks}
+def _files_of(*workspaces: Workspace) -> set[Path]:
+    return {check.clip.path for workspace in workspaces for check in workspace.checks}
 
 
-def _bytes_in(home: Path) -> int:
-    return sum(file.stat().st_size for file in home.rglob("*") if file.is_file())
+def _bytes_in(home: Path, spare: Collection[Path] = ()) -> int:
+    """The bytes of all files in a folder but the spare ones."""
+    return sum(file.stat().st_size for file in home.rglob("*") if file.is_file() and file not in spare)
 
 
 # ---- forgetting ------------------------------------------------------------------------------------------------------------

@@ -57,6 +57,7 @@ STATUS_WORDS = {
     ClipStatus.CONFLICT: "left out: in two classes",
 }
 LONG_NAME = 60
+FEW_LABELS = 10  # per class: of fewer, that a clip is unlike them says little
 CLOSE = 0.05  # confidence and accuracy nearer than this are called the same
 
 
@@ -679,8 +680,13 @@ def review_head(bench: Bench) -> str:
     elif not suggestion.label:
         lines.append(f'<p class="calm-big">What is this?</p><p>{esc(_no_suggestion(bench))}</p>')
     elif suggestion.fits == ():  # no confidence beside it, as in the tab Predict
-        lines.append(f'<p class="calm-big"><b>None of your classes?</b> The closest is ‘{esc(suggestion.label)}’</p>')
-        lines.append("<p>It is unlike what you labelled so far. If it is something else, name that below, or exclude it.</p>")
+        label = f"‘{esc(suggestion.label)}’"
+        if _few_labels(bench):
+            first, unlike = f"Perhaps <b>{label}</b>", "the few clips you labelled so far, which says little yet"
+        else:
+            first, unlike = f"<b>None of your classes?</b> The closest is {label}", "what you labelled so far"
+        lines.append(f'<p class="calm-big">{first}</p>')
+        lines.append(f"<p>It is unlike {unlike}. If it is something else, name that below, or exclude it.</p>")
     else:
         sure = "" if suggestion.confidence is None else f", {percent(suggestion.confidence)} sure"
         lines.append(f'<p class="calm-big">Sounds like <b>‘{esc(suggestion.label)}’</b>{sure}</p>')
@@ -694,6 +700,11 @@ def review_head(bench: Bench) -> str:
 
 def _quoted(found: Sequence[tuple[str, float | None]]) -> list[str]:
     return [f"‘{name}’" + ("" if share is None else f" {percent(share)}") for name, share in found]
+
+
+def _few_labels(bench: Bench) -> bool:
+    given = [n for n in bench.now.class_counts.values() if n] if bench.now else []
+    return sum(given) < FEW_LABELS * len(given)
 
 
 def _no_suggestion(bench: Bench) -> str:

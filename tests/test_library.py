@@ -6,6 +6,7 @@ import errno
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -260,6 +261,38 @@ def test_a_deleted_project_is_gone_for_every_tab(project: Project) -> None:
             call()
     with pytest.raises(ProjectError, match="is no project"):
         delete_project(root, "../" + root.name)
+
+
+@pytest.mark.parametrize(("code", "tries"), [(errno.ENOTEMPTY, 2), (errno.EACCES, 1)])
+def test_a_deletion_that_the_disk_refuses_names_no_path(
+    code: int, tries: int, project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = []
+
+    def refused(folder: Path) -> None:
+        tried.append(folder)
+        raise OSError(code, os.strerror(code), str(folder))
+
+    monkeypatch.setattr(shutil, "rmtree", refused)
+    with pytest.raises(ProjectError, match=os.strerror(code)) as caught:
+        delete_project(project.folder.parent, project.id)
+    assert tried == [project.folder] * tries
+    assert repr(project.id) in str(caught.value)
+    assert str(project.folder.parent) not in str(caught.value)
+    assert str(project.folder) in caplog.text
+
+
+def test_a_clip_that_comes_while_a_project_is_deleted_goes_too(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    rmtree, late = shutil.rmtree, [OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))]
+
+    def once_late(folder: Path) -> None:
+        if late:
+            raise late.pop()
+        rmtree(folder)
+
+    monkeypatch.setattr(shutil, "rmtree", once_late)
+    delete_project(project.folder.parent, project.id)
+    assert not project.folder.exists()
 
 
 def test_a_damaged_project_can_be_deleted(project: Project) -> None:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -246,6 +247,10 @@ def test_a_clip_like_none_of_the_classes_is_not_called_sure(bench: Bench, monkey
     odd = replace(bench.suggestion, label="<b>", confidence=0.97, fits=())
     monkeypatch.setattr(Bench, "suggestion", odd)
     said = words.review_head(bench)
+    assert "Perhaps <b>‘&lt;b&gt;’</b>" in said  # four labels per class: being unlike them says little
+    assert "97 %" not in said
+    monkeypatch.setattr(words, "FEW_LABELS", 4)
+    said = words.review_head(bench)
     assert "None of your classes?</b> The closest is ‘&lt;b&gt;’" in said
     assert "97 %" not in said
     found = replace(bench.require().preview_accept(0.5), unlike=2)
@@ -267,6 +272,40 @@ def test_a_projects_labels_go_to_the_other_tabs(bench: Bench, tmp_path: Path) ->
     assert all(entry.path.is_file() for entry in entries)  # the project's own files stay
     bench.require().merge_classes(["high", "low", "mid"], "all")
     assert words.learn_from(bench) == ""  # one class teaches nothing
+
+
+def carrying(desk: Desk, bench: Bench) -> Iterator[tuple[Any, Any, str]]:
+    """What a press on “Learn from these labels” runs, with the settings that the page begins with."""
+    (found,) = (fn for fn in app.build_demo(backbone="fake").fns.values() if fn.fn is not None and fn.fn.__name__ == "carry")
+    return found.fn(desk, bench, "fake", *(setting.value for setting in found.inputs[3:]))
+
+
+def test_taking_labels_along_shows_its_progress(bench: Bench, tmp_path: Path) -> None:
+    desk, said = Desk(tmp_path / "visitors"), []
+    job = carrying(desk, bench)
+    while not desk.session.workspace.checks:
+        said.append(next(job)[2])
+    said.append(next(job)[2])
+    job.close()
+    assert "12/12 clips, checking" in "".join(said)
+    assert not desk.session.earlier[-1].checks
+
+
+def test_taking_labels_along_can_be_cancelled(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(tmp_path / "visitors")
+    source = bench.require().now.entries[0].path
+    desk.add(lambda into: from_class("owl", [source], None, into), Studio().add)
+    before, add = desk.session, Studio.add
+
+    def cancelled_meanwhile(*args: Any, **kwargs: Any) -> Any:
+        desk.jobs.cancel()
+        return add(*args, **kwargs)
+
+    monkeypatch.setattr(Studio, "add", cancelled_meanwhile)
+    with pytest.raises(gr.Error):
+        list(carrying(desk, bench))
+    assert (desk.session.workspace, desk.session.earlier) == (before.workspace, before.earlier)
+    assert len(list(desk.session.folder.rglob("*.wav"))) == 1
 
 
 def test_nothing_waiting_is_not_called_done(bench: Bench) -> None:

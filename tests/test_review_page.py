@@ -21,7 +21,7 @@ CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 CLASSES = {"hum": 200.0, "tone": 900.0, "whistle": 3000.0}  # Hz
 PER_CLASS, POOL = 4, 30
-SUGGESTED = re.compile("Sounds like|None of your classes")
+SUGGESTED = re.compile("Sounds like|Perhaps|None of your classes")
 ENOUGH_TABS = 120  # presses of the tab key that reach anything on the page
 
 pytestmark = [

@@ -26,6 +26,7 @@ from calm_core.options import FitOptions
 from calm_core.studio import ClipPrediction, Doubt, Learned, Studio, spectrogram
 from calm_core.vectors import HeadVectors
 from calm_ui import head_words, words
+from calm_ui.classes import keyed
 from calm_ui.header import choices
 from calm_ui.intake import bytes_needed, from_class, from_files
 from calm_ui.jobs import Job, Slot, Step
@@ -233,10 +234,37 @@ def test_a_removed_clip_comes_back_until_its_room_is_needed(tmp_path: Path, monk
     desk.undo()
     assert desk.session.workspace == before
     desk.remove([before.checks[0].clip])
-    monkeypatch.setattr("calm_ui.session.MAX_VISITOR_BYTES", 3 * first.stat().st_size)
-    with desk.new_folder(2 * first.stat().st_size):
-        assert (first.exists(), second.exists()) == (False, True)
+    size = first.stat().st_size
+    monkeypatch.setattr("calm_ui.session.MAX_VISITOR_BYTES", 3 * size)
+
+    def take(amount: int) -> None:
+        with desk.new_folder(amount) as into:
+            (into / "more").write_bytes(bytes(amount))
+
+    with pytest.raises(DataError, match="remove others first"):
+        take(3 * size)
+    assert first.exists()  # what is refused costs nothing
+    assert desk.undo().session.workspace == before
+    desk.remove([before.checks[0].clip])
+    take(2 * size)
+    assert (first.exists(), second.exists()) == (False, True)
     assert desk.undo().session.workspace.checks[0].clip.path == second
+
+
+@pytest.mark.parametrize("room", [1, 2, 3])
+def test_clips_that_make_way_take_no_room(room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(tmp_path)
+    first, second = clips_of(tmp_path, desk, 300, 700)
+    before, size = desk.session.workspace, first.stat().st_size
+    monkeypatch.setattr("calm_ui.session.MAX_VISITOR_BYTES", room * size)
+    given = [wav(tmp_path / "other.wav", 1100)]
+    desk.add(lambda into: from_class("frog", given, None, into), Studio().add, size, instead=True)
+    assert desk.session.workspace.class_counts == {"frog": 1}
+    fits = room == 3
+    assert (first.exists(), second.exists()) == (fits, fits)
+    assert (desk.undo().session.workspace == before) is fits  # they come back only where all have room
+    with pytest.raises(DataError, match="remove others first"):
+        desk.add(lambda into: from_class("frog", given, None, into), Studio().add, (room + 1) * size, instead=True)
 
 
 def test_what_turns_out_too_large_leaves_the_clips_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,12 +337,15 @@ def test_a_zip_that_does_not_fit_is_refused_before_it_is_unpacked(tmp_path: Path
         Desk(tmp_path).add(read, Studio().add, bytes_needed([archive]))
 
 
-def test_a_visitor_has_one_classifier_file(tmp_path: Path) -> None:
+def test_a_visitor_has_one_classifier_file_and_one_report(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
-    first = desk.classifier_file("calm_bat.safetensors")
+    first, report = desk.latest_file("classifier", "calm_bat.safetensors"), desk.latest_file("report", "calm_bat.html")
     first.write_bytes(b"1")
-    assert desk.classifier_file("calm_owl.safetensors").parent == first.parent
-    assert not first.exists()
+    report.write_bytes(b"2")
+    assert desk.latest_file("classifier", "calm_owl.safetensors").parent == first.parent
+    assert (first.exists(), report.exists()) == (False, True)
+    desk.latest_file("report", "calm_owl.html")
+    assert not report.exists()
 
 
 def test_gradio_sees_a_touched_desk_as_changed(tmp_path: Path) -> None:
@@ -412,13 +443,47 @@ def test_a_class_shows_some_of_its_clips_at_a_time(tmp_path: Path) -> None:
 def test_a_thumbnail_is_made_once_and_none_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     monkeypatch.setattr("calm_ui.page.spectrogram", lambda path: (made.append(path), spectrogram(path))[1])
-    path = wav(tmp_path / "a.wav", 300)
-    assert thumbnail(path, make=False) == ""
-    assert thumbnail(path).startswith("data:image/png;base64,")
-    assert thumbnail(path, make=False) == thumbnail(path)
+    desk, path = Desk(tmp_path), wav(tmp_path / "a.wav", 300)
+    assert thumbnail(desk, path, make=False) == ""
+    assert thumbnail(desk, path).startswith("data:image/png;base64,")
+    assert thumbnail(desk, path, make=False) == thumbnail(desk, path)
     (tmp_path / "broken.wav").write_bytes(b"RIFF")
-    assert thumbnail(tmp_path / "broken.wav") == ""
+    assert thumbnail(desk, tmp_path / "broken.wav") == ""
     assert made == [path, tmp_path / "broken.wav"]
+    assert thumbnail(Desk(tmp_path), path, make=False) == ""  # another visitor's
+
+
+def test_thumbnails_go_with_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calm_ui.session.UNDO_STEPS", 1)
+    desk = Desk(tmp_path)
+    paths = clips_of(tmp_path, desk, 300, 700, 900)
+    assert all(thumbnail(desk, path) for path in paths)
+    for check in desk.session.workspace.checks[:2]:
+        desk.remove([check.clip])
+    assert list(desk.thumbnails) == paths[1:]  # the second can still come back
+    desk.clear()
+    assert not desk.thumbnails
+
+
+def test_a_clip_whose_class_was_changed_is_not_called_removed(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    clips_of(tmp_path, desk, 300)
+    clip = desk.session.workspace.checks[0].clip
+    assert keyed(desk, words.clip_key(clip)).clip == clip
+    desk.relabel([clip], "bat")
+    with pytest.raises(DataError, match="isn't here any more, or its class was changed"):
+        keyed(desk, words.clip_key(clip))
+
+
+def test_earlier_clips_begin_where_the_last_ones_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calm_ui.classes.AT_A_TIME", 1)
+    desk = Desk(tmp_path)
+    clips_of(tmp_path, desk, 300, 700, 900)
+    shows = [fn for fn in app.build_demo(backbone="fake").fns.values() if "clips-tiles" in [out.elem_id for out in fn.outputs]]
+    (place,) = (i for i, out in enumerate(shows[0].outputs) if isinstance(out, gr.State))
+    assert shows[0].fn(desk, "owl", "", 2)[place] == gr.skip()
+    desk.remove([check.clip for check in desk.session.workspace.checks[1:]])
+    assert shows[0].fn(desk, "owl", "", 2)[place] == 0
 
 
 def test_only_what_was_learned_from_clips_here_can_be_corrected(tmp_path: Path) -> None:
