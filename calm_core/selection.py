@@ -3,8 +3,8 @@
 First tau, tau_w, pooling, trust and what vectors are seen from (as they are, centred or whitened) together; then, with the best of
 these, the scheme, how many heads are kept, and again tau_w and trust. The support clips are left out in FOLDS; what has not met them is
 asked, head weights included, by a whole grid of options in one pass over the similarities. Leaving out a clip's own centroid alone is not
-enough: two clips that a head finds alike make it reliable by each other, and then vote for each other (with the best five heads
-of 64 at 5 shots it showed 6 % errors where 11 % were true). The accuracy that people are shown comes from literal refits
+enough: two clips that a head finds alike make it reliable by each other, and then vote for each other, which flatters few heads and
+sharp weights most. The accuracy that people are shown comes from literal refits
 (`confidence.held_out_scores`), but with the options chosen once, on all clips; benchmarks/RESULTS.md measures what that flatters.
 
 Knows tensors and options; knows no audio and no names.

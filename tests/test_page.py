@@ -175,6 +175,13 @@ def learn(page: Page) -> None:
     expect(page.locator("#learn-button")).to_be_enabled()
 
 
+def predict(page: Page, query: Path) -> None:
+    tab(page, "Predict")
+    page.locator("#predict-files input[type=file]").set_input_files(query)
+    expect(page.locator("#predict-files")).to_contain_text("query")
+    page.locator("#predict-button").click()
+
+
 def values(page: Page, plot: str) -> list[np.ndarray]:
     """The z values of a plot's traces, as plotly holds them in the page."""
     page.wait_for_function("id => document.querySelector(`#${id} .js-plotly-plot`)?.data?.[0]?.z", arg=plot)
@@ -303,10 +310,7 @@ def test_a_click_opens_a_head_whose_clips_can_be_heard_and_switched_off(
 def test_the_picture_of_a_sound_plays_where_it_is_clicked(page: Page, archive: Path, query: Path) -> None:
     add_zip(page, archive)
     learn(page)
-    tab(page, "Predict")
-    page.locator("#predict-files input[type=file]").set_input_files(query)
-    expect(page.locator("#predict-files")).to_contain_text("query")
-    page.locator("#predict-button").click()
+    predict(page, query)
     expect(page.locator("#predict-sound audio")).to_be_visible()
     page.wait_for_function("document.querySelector('#predict-sound audio').readyState > 0")
     page.locator("#predict-listening").click()
@@ -340,10 +344,7 @@ def test_the_picture_of_a_sound_plays_where_it_is_clicked(page: Page, archive: P
 def test_a_correction_learns_again_and_answers_again(page: Page, archive: Path, query: Path) -> None:
     add_zip(page, archive)
     learn(page)
-    tab(page, "Predict")
-    page.locator("#predict-files input[type=file]").set_input_files(query)
-    expect(page.locator("#predict-files")).to_contain_text("query")
-    page.locator("#predict-button").click()
+    predict(page, query)
     expect(page.locator("#predict-sentence")).to_contain_text("‘tone’ with")
     page.locator("#predict-right-class input").fill("beep")
     page.locator("#predict-right-class input").press("Enter")
@@ -418,10 +419,7 @@ def test_classes_are_mended_and_the_mending_taken_back(page: Page, archive: Path
 def test_starting_over_takes_the_answers_too(page: Page, archive: Path, query: Path) -> None:
     add_zip(page, archive)
     learn(page)
-    tab(page, "Predict")
-    page.locator("#predict-files input[type=file]").set_input_files(query)
-    expect(page.locator("#predict-files")).to_contain_text("query")
-    page.locator("#predict-button").click()
+    predict(page, query)
     expect(page.locator("#predict-correct")).to_be_visible()
     tab(page, "Clips")
     page.locator("#clips-clear").click()
@@ -530,10 +528,7 @@ def test_the_report_opens_from_a_disk_with_the_network_off(
 ) -> None:
     add_zip(page, archive)
     learn(page)
-    tab(page, "Predict")
-    page.locator("#predict-files input[type=file]").set_input_files(query)
-    expect(page.locator("#predict-files")).to_contain_text("query")
-    page.locator("#predict-button").click()
+    predict(page, query)
     expect(page.locator("#predict-sentence")).to_contain_text("‘tone’ with")
     tab(page, "Learn")
     with page.expect_download() as download:
