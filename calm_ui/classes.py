@@ -10,7 +10,7 @@ import gradio as gr
 from calm_core.dataset import Clip, ClipCheck
 from calm_core.errors import DataError
 
-from . import words
+from . import clip_words, words
 from .messages import told
 from .page import AT_ONCE, LIGHT, VIEW, Page, thumbnail
 from .session import Desk
@@ -37,7 +37,7 @@ _TICKED_JS = """(desk, _, ...more) => [
 def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks) -> gr.HTML:
     """Builds the part inside the current context; returns the tiles, whose `select` event names a clip (`picked`)."""
     desk = page.desk
-    cards = gr.HTML(words.no_clips(), js_on_load=_PICK_JS, apply_default_css=False, elem_id="clips-classes")
+    cards = gr.HTML(clip_words.no_clips(), js_on_load=_PICK_JS, apply_default_css=False, elem_id="clips-classes")
     with gr.Column(visible=False, elem_id="clips-class") as panel:
         with gr.Row():
             title = gr.HTML(elem_id="clips-class-title")
@@ -68,10 +68,10 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
     opened, first = gr.State(None), gr.State(0)
 
     def draw(desk: Desk) -> str:
-        return words.class_cards(desk.session.workspace, PER_CARD, partial(thumbnail, desk, make=False)) or words.no_clips()
+        return clip_words.class_cards(desk.session.workspace, PER_CARD, partial(thumbnail, desk, make=False)) or clip_words.no_clips()
 
     def draw_pictures(desk: Desk) -> str:
-        return words.class_cards(desk.session.workspace, PER_CARD, partial(thumbnail, desk)) or words.no_clips()
+        return clip_words.class_cards(desk.session.workspace, PER_CARD, partial(thumbnail, desk)) or clip_words.no_clips()
 
     def show(desk: Desk, name: str | None, query: str, first: int) -> list[Any]:
         workspace = desk.session.workspace
@@ -83,10 +83,10 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
         others = [label for label in workspace.class_counts if label != name]
         return [
             gr.update(visible=True),
-            words.class_title(name or "", members),
+            clip_words.class_title(name or "", members),
             gr.update(choices=others, value=None),
             gr.update(choices=others, value=None),
-            words.tiles(found, first, AT_A_TIME, partial(thumbnail, desk)),
+            clip_words.tiles(found, first, AT_A_TIME, partial(thumbnail, desk)),
             gr.update(visible=len(members) > AT_A_TIME),
             gr.update(visible=first > 0),
             gr.update(visible=first + AT_A_TIME < len(found)),
@@ -100,7 +100,7 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
 
     def chosen(desk: Desk, keys: str) -> list[Clip]:
         ticked = set(keys.split())
-        found = [check.clip for check in desk.session.workspace.checks if words.clip_key(check.clip) in ticked]
+        found = [check.clip for check in desk.session.workspace.checks if clip_words.clip_key(check.clip) in ticked]
         if not found:
             raise DataError("no clip is ticked: tick the boxes of those that are meant.")
         return found
@@ -111,7 +111,7 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
         merged = label in desk.session.workspace.class_counts and label != name
         members = [check.clip for check in desk.session.workspace.of_class(name)]
         desk.relabel(members, label)
-        return desk.touched(), words.progress(words.renamed(name, label, len(members), merged)), label
+        return desk.touched(), words.progress(clip_words.renamed(name, label, len(members), merged)), label
 
     @told
     def delete_class(desk: Desk, name: str) -> tuple[Desk, str, None]:
@@ -129,7 +129,7 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
         return desk.remove(clips).touched(), words.progress(f"Removed {words.count(len(clips), 'clip')}.")
 
     def take_back(desk: Desk) -> tuple[Desk, str]:
-        return desk.undo().touched(), words.progress(words.taken_back(desk.session.workspace))
+        return desk.undo().touched(), words.progress(clip_words.taken_back(desk.session.workspace))
 
     changed = [desk, status]
     # The cards at once, with the pictures that are there already; the others take a moment each.
@@ -155,9 +155,9 @@ def picked(desk: Desk, event: gr.EventData) -> ClipCheck:
 
 
 def keyed(desk: Desk, key: str) -> ClipCheck:
-    """The clip with this `words.clip_key`. Raises DataError where it is gone, or in another class by now."""
+    """The clip with this `clip_words.clip_key`. Raises DataError where it is gone, or in another class by now."""
     for check in desk.session.workspace.checks:
-        if words.clip_key(check.clip) == key:
+        if clip_words.clip_key(check.clip) == key:
             return check
     raise DataError("this clip isn't here any more, or its class was changed; look at the class again.")
 

@@ -12,7 +12,7 @@ from calm_core.audio import AUDIO_SUFFIXES
 from calm_core.dataset import TABLE_SUFFIXES, ClipCheck, Dataset
 from calm_core.errors import CalmError
 
-from . import intake, words
+from . import clip_words, intake, learn_words, words
 from .classes import build_classes, keyed, picked
 from .folder_drop import FORGET_DROP, folder_drop
 from .jobs import Cancel, Job, Progress
@@ -67,7 +67,7 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
         remove = gr.Button("Remove this clip", size="sm", elem_id="clips-remove")
     hints = gr.HTML(elem_id="clips-advice")
     table = gr.Dataframe(
-        headers=words.CLIP_HEADERS,
+        headers=clip_words.CLIP_HEADERS,
         interactive=False,
         visible=False,
         wrap=True,
@@ -93,9 +93,9 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
                 for step in job:
                     desk.seen()
                     yield gr.skip(), words.progress(words.checking_text(step))
-                yield job.result().touched(), words.progress(words.added(before, desk.session.workspace, desk.session.repeated))
+                yield job.result().touched(), words.progress(clip_words.added(before, desk.session.workspace, desk.session.repeated))
         except CalmError as error:
-            yield gr.skip(), words.ended(error)
+            yield gr.skip(), learn_words.ended(error)
             raise
 
     @told
@@ -121,7 +121,7 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
         some = bool(workspace.checks)
         return [
             words.bullets(workspace.advice, "info" if workspace.can_learn else "warning"),
-            gr.update(value=words.clip_rows(workspace), visible=some),
+            gr.update(value=clip_words.clip_rows(workspace), visible=some),
             gr.update(label=f"Ignored files ({len(workspace.ignored)})", visible=bool(workspace.ignored)),
             [list(entry) for entry in workspace.ignored],
             gr.update(choices=list(workspace.class_counts)),
@@ -137,7 +137,7 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
         return look(picked(desk, event))
 
     def look(check: ClipCheck) -> list[Any]:
-        title = [words.clip_key(check.clip), gr.update(visible=True), words.clip_title(check)]
+        title = [clip_words.clip_key(check.clip), gr.update(visible=True), clip_words.clip_title(check)]
         if check.content_id is None:
             return [*title, gr.update(visible=False), gr.update(visible=False)]
         sound, drawing = str(check.clip.path), picture(check.clip.path)

@@ -8,7 +8,7 @@ import gradio as gr
 
 from calm_core.studio import Doubt
 
-from . import words
+from . import learn_words
 from .messages import told
 from .page import LIGHT, VIEW, Page
 from .session import Current, Desk
@@ -23,7 +23,7 @@ def build_doubts(page: Page, demo: gr.Blocks) -> None:
         gr.Markdown("### Labels to look at again")
         intro = gr.HTML(elem_id="doubts-intro")
         table = gr.Dataframe(
-            headers=words.DOUBT_HEADERS,
+            headers=learn_words.DOUBT_HEADERS,
             interactive=False,
             wrap=True,
             max_height=260,
@@ -44,14 +44,14 @@ def build_doubts(page: Page, demo: gr.Blocks) -> None:
         doubts = current.doubts(desk.session) if current else ()
         return [
             gr.update(visible=bool(doubts)),
-            words.doubts_intro(doubts),
-            words.doubt_rows(doubts),
+            learn_words.doubts_intro(doubts),
+            learn_words.doubt_rows(doubts),
             *(asked(doubts[0]) if doubts else [None, *[gr.skip()] * 4]),
         ]
 
     def asked(doubt: Doubt) -> list[Any]:
         labels = [gr.update(value=f"It is ‘{doubt.predicted}’"), gr.update(value=f"It is ‘{doubt.given}’, as I said")]
-        return [doubt, words.doubt_question(doubt), str(doubt.clip.path), *labels]
+        return [doubt, learn_words.doubt_question(doubt), str(doubt.clip.path), *labels]
 
     def select(desk: Desk, current: Current, event: gr.SelectData) -> list[Any]:
         return asked(current.doubts(desk.session)[int(event.row_value[0]) - 1])
@@ -65,7 +65,7 @@ def build_doubts(page: Page, demo: gr.Blocks) -> None:
             desk.remove([doubt.clip])
         else:
             desk.confirm(doubt.clip)
-        return desk.touched(), words.decided(what, doubt, len(current.doubts(desk.session)))
+        return desk.touched(), learn_words.decided(what, doubt, len(current.doubts(desk.session)))
 
     detail = [chosen, question, player, relabel, keep]
     gr.on([demo.load, desk.change, current.change], show, [desk, current], [part, intro, table, *detail], **VIEW)

@@ -14,7 +14,7 @@ from calm_core import export
 from calm_core.errors import DataError
 from calm_core.labelling import Labelling
 
-from . import words
+from . import review_words, words
 from .bench import Bench
 from .messages import told
 from .page import LIGHT
@@ -65,7 +65,7 @@ def build_exporting(bench: gr.State) -> gr.File:
         turn = bench.turn
         made = exported(bench, format)
         seen = bench.touched() if bench.turn != turn else bench  # another tab's labels came in: the page must show them
-        return [gr.update(value=str(made), visible=True), words.caption(words.export_note(bench, format)), seen]
+        return [gr.update(value=str(made), visible=True), words.caption(review_words.export_note(bench, format)), seen]
 
     button.click(write, [bench, choice], [file, note, bench], **LIGHT)
     choice.input(lambda: [gr.update(visible=False), ""], None, [file, note], **LIGHT)
@@ -80,7 +80,7 @@ def exported(bench: Bench, format: str) -> Path:
         raise DataError("there is nothing to export yet: the project has no clips.")
     _, ending, write = FORMATS[format]
     into = Path(tempfile.mkdtemp(dir=bench.folder()))
-    target = into / f"{words.file_stem(work.now.name)}_{format}{ending}"
+    target = into / f"{review_words.file_stem(work.now.name)}_{format}{ending}"
     if ending != ".zip":
         write(work, target)
         return target

@@ -12,8 +12,10 @@ from calm_core.classifier import CalmClassifier, Prediction
 from calm_core.inspection import HeadCard, reasons
 from calm_core.studio import ClipPrediction, Learned, Listening
 
-from .words import count, esc, notice, percent
+from .session import Current
+from .words import classes_of, count, esc, notice, percent
 
+HEAD_HEADERS = ["class", "layer", "head", "reliability", "weight", "chance"]
 VOTE_HEADERS = ["#", "clip", "class", "the head says", "sure", "cosine"]
 WHAT_IF_HEADERS = ["clip", "answer now", "confidence now", "answer of all heads"]
 
@@ -150,3 +152,22 @@ def csv_link(table: pd.DataFrame, name: str) -> str:
     """A link that saves the table, made in the page itself: no file is written for it."""
     text = quote(table.to_csv(index=False))
     return f'<a class="calm-link" download="{esc(name)}" href="data:text/csv;charset=utf-8,{text}">Save this table as CSV</a>'
+
+
+def heads_caption(current: Current | None) -> str:
+    judged = {
+        "leave_one_out": "on clips it had not seen",
+        "resubstitution": "on the clips it learned from, which flatters it",
+    }["leave_one_out" if current is None else current.learned.model.options.reliability]
+    return (
+        '<p class="calm-caption">The backbone hears with many small parts called attention heads, arranged in layers; each cell is one '
+        f"of them. A bright cell tells this class from the others reliably, {judged}; a dark cell does no better than guessing, and "
+        "counts for little. A dot marks what luck alone would reach in at most one cell of twenty, measured by shuffling the labels; a "
+        "cell without a dot could be chance.</p>"
+    )
+
+
+def which_heads(current: Current | None) -> str:
+    if current is None:
+        return ""
+    return f'<p class="calm-big">Reliable heads of {esc(classes_of(current))}</p>'

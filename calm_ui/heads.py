@@ -12,7 +12,7 @@ from calm_core import figures
 from calm_core.classifier import CalmClassifier
 from calm_core.inspection import class_similarity
 
-from . import head_words, words
+from . import head_words
 from .click_map import click_map, clicked, drawing
 from .head_card import SHOW_CARD, Chosen, build_head_card
 from .page import AT_ONCE, VIEW, Figure, Page
@@ -26,13 +26,13 @@ FILTER_FROM = 5  # classes from which on the filter is worth its place
 def build_heads(page: Page, demo: gr.Blocks) -> None:
     """Builds the tab inside the current context."""
     model = gr.HTML(elem_id="heads-model")
-    caption = gr.HTML(words.heads_caption(None), elem_id="heads-caption")
+    caption = gr.HTML(head_words.heads_caption(None), elem_id="heads-caption")
     shown = gr.Dropdown([], multiselect=True, label="Classes shown", visible=False, elem_id="heads-classes")
     maps = click_map(
         label="One map of layers and heads for each class; the table of the most reliable heads says the same.", elem_id="heads-maps"
     )
     with gr.Accordion("The most reliable heads as a table", open=False, elem_id="heads-table-box"):
-        table = gr.Dataframe(headers=words.HEAD_HEADERS, interactive=False, max_height=420, show_label=False, elem_id="heads-table")
+        table = gr.Dataframe(headers=head_words.HEAD_HEADERS, interactive=False, max_height=420, show_label=False, elem_id="heads-table")
         link = gr.HTML(elem_id="heads-csv")
     chosen = build_head_card(page, demo)
     build_what_if(page, chosen, demo)
@@ -41,11 +41,11 @@ def build_heads(page: Page, demo: gr.Blocks) -> None:
     def show(current: Current | None) -> list[Any]:
         if current is None:
             nothing = drawing(figures.reliability_maps(None, []))
-            return [words.which_heads(None), words.heads_caption(None), gr.update(visible=False), nothing, [], ""]
+            return [head_words.which_heads(None), head_words.heads_caption(None), gr.update(visible=False), nothing, [], ""]
         names = current.learned.model.class_names
         first = list(names[:MAPS_AT_FIRST])
         choice = gr.update(choices=list(names), value=first, visible=len(names) >= FILTER_FROM)
-        return [words.which_heads(current), words.heads_caption(current), choice, *_of_classes(current.learned.model, first)]
+        return [head_words.which_heads(current), head_words.heads_caption(current), choice, *_of_classes(current.learned.model, first)]
 
     def narrow(current: Current | None, classes: list[str]) -> list[Any]:
         return [gr.skip()] * 3 if current is None else list(_of_classes(current.learned.model, classes))
@@ -102,7 +102,11 @@ def _of_classes(model: CalmClassifier, classes: list[str]) -> tuple[str, pd.Data
     """Maps, table, and the table as a file, of some classes in the model's order."""
     at = [i for i, name in enumerate(model.class_names) if name in classes]
     if not at:
-        return drawing(figures.empty("Choose at least one class above to see its heads.")), pd.DataFrame(columns=words.HEAD_HEADERS), ""
+        return (
+            drawing(figures.empty("Choose at least one class above to see its heads.")),
+            pd.DataFrame(columns=head_words.HEAD_HEADERS),
+            "",
+        )
     names, reliability = [model.class_names[i] for i in at], model.reliability[:, :, at]
     above = model.above_chance[:, :, at] if np.isfinite(model.chance).all() else None
     maps: Figure = figures.reliability_maps(reliability, names, judged=model.judged[at], above=above)

@@ -16,7 +16,7 @@ from calm_core.errors import BundleError
 from calm_core.options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, listed_prompt
 from calm_core.studio import Learned, Workspace
 
-from . import head_words, words
+from . import head_words, learn_words, words
 from .doubts import build_doubts
 from .jobs import Cancel, Progress
 from .messages import told
@@ -51,9 +51,9 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     desk, current = page.desk, page.current
     notice = gr.HTML(elem_id="learn-notice")
     with gr.Row():
-        button = gr.Button(words.learn_label(Workspace()), variant="primary", interactive=False, scale=3, elem_id="learn-button")
+        button = gr.Button(learn_words.learn_label(Workspace()), variant="primary", interactive=False, scale=3, elem_id="learn-button")
         cancel = gr.Button("Cancel", visible=False, scale=1, elem_id="learn-cancel")
-    hint = gr.HTML(words.notice(words.learn_hint(Workspace())), elem_id="learn-hint")
+    hint = gr.HTML(words.notice(learn_words.learn_hint(Workspace())), elem_id="learn-hint")
     status = gr.HTML(elem_id="learn-progress", elem_classes="calm-progress")
     go_on = gr.Button("Go on to Predict", visible=False, elem_id="learn-next")
     settings = _build_settings()
@@ -73,7 +73,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
                 mixups = gr.Plot(show_label=False, elem_id="learn-confusion")
         with gr.Accordion("The same as tables", open=False, elem_id="learn-tables"):
             class_table = gr.Dataframe(
-                headers=words.CLASS_HEADERS,
+                headers=learn_words.CLASS_HEADERS,
                 interactive=False,
                 wrap=True,
                 column_widths=["110px", "112px", "98px", "140px", "190px"],
@@ -81,7 +81,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
                 elem_id="learn-class-table",
             )
             ladder_table = gr.Dataframe(
-                headers=words.LADDER_HEADERS,
+                headers=learn_words.LADDER_HEADERS,
                 interactive=False,
                 wrap=True,
                 column_widths=["180px", "98px", "140px"],
@@ -89,13 +89,13 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
                 elem_id="learn-ladder-table",
             )
         with gr.Accordion("Is it better than simpler methods?", open=False, elem_id="learn-ladder-box"):
-            gr.HTML(f'<p class="calm-caption">{words.LADDER_CAPTION}</p>')
+            gr.HTML(f'<p class="calm-caption">{learn_words.LADDER_CAPTION}</p>')
             ladder = gr.Plot(show_label=False, elem_id="learn-ladder")
         with gr.Accordion("Can its confidence be believed?", open=False, elem_id="learn-trust-box"):
             trust_text = gr.HTML(elem_id="learn-trust-text")
             trust = gr.Plot(show_label=False, elem_id="learn-trust")
             trust_table = gr.Dataframe(
-                headers=words.CALIBRATION_HEADERS,
+                headers=learn_words.CALIBRATION_HEADERS,
                 interactive=False,
                 column_widths=["120px", "70px", "80px", "140px"],
                 show_label=False,
@@ -107,7 +107,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
         upload = gr.UploadButton("Open a saved classifier", file_types=[".safetensors"], elem_id="learn-upload")
         tell = gr.Button("Save a report", visible=False, elem_id="learn-tell")
         told_file = gr.DownloadButton(visible="hidden", elem_id="learn-report")
-    gr.HTML(f'<p class="calm-caption">{words.BUNDLE_CAPTION} {head_words.REPORT_CAPTION}</p>')
+    gr.HTML(f'<p class="calm-caption">{learn_words.BUNDLE_CAPTION} {head_words.REPORT_CAPTION}</p>')
 
     def announce(desk: Desk) -> list[Any]:
         desk.jobs.announce()
@@ -127,7 +127,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
             model = page.studio.backbone(backbone)
             progress(0, len(workspace.usable), "listening to the first clips")
             found = page.studio.learn(workspace, model, options=options, extract_options=asking, progress=progress, cancelled=cancelled)
-            file = desk.latest_file("classifier", words.bundle_name(found))
+            file = desk.latest_file("classifier", learn_words.bundle_name(found))
             found.model.save(file)
             return Current(found, "clips", file)
 
@@ -136,10 +136,10 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     def controls(desk: Desk, current: Current | None, backbone: str) -> list[Any]:
         workspace, busy = desk.session.workspace, desk.jobs.busy
         return [
-            gr.update(value=words.learn_label(workspace), interactive=workspace.can_learn and not busy),
+            gr.update(value=learn_words.learn_label(workspace), interactive=workspace.can_learn and not busy),
             gr.update(visible=busy),
-            words.notice(words.learn_hint(workspace)),
-            words.notice(words.wrong_backbone(current, backbone) or words.stale(current, workspace), "warning"),
+            words.notice(learn_words.learn_hint(workspace)),
+            words.notice(words.wrong_backbone(current, backbone) or learn_words.stale(current, workspace), "warning"),
         ]
 
     def show(current: Current | None) -> list[Any]:
@@ -154,16 +154,16 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
         return [
             gr.update(visible=False),
             gr.update(visible=True),
-            words.headline(current),
+            learn_words.headline(current),
             words.bullets((*learned.model.warnings, *learned.advice), "warning"),
             _class_figure(learned),
             figures.confusion_matrix(learned.confusion, learned.model.class_names),
-            words.class_rows(learned),
-            gr.update(value=words.ladder_rows(learned), visible=bool(learned.ladder)),
+            learn_words.class_rows(learned),
+            gr.update(value=learn_words.ladder_rows(learned), visible=bool(learned.ladder)),
             _ladder_figure(learned),
-            words.calibration_text(learned),
+            learn_words.calibration_text(learned),
             _calibration_figure(learned),
-            gr.update(value=words.calibration_rows(learned), visible=learned.calibration is not None),
+            gr.update(value=learn_words.calibration_rows(learned), visible=learned.calibration is not None),
             gr.update(value=current.file, visible=True) if current.file and current.file.is_file() else gr.update(visible=False),
             gr.update(visible=current.source != "example"),
             gr.update(visible=True),
@@ -175,7 +175,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
 
     @told
     def write_report(desk: Desk, current: Current, answers: Answers | None) -> str:
-        bundle = words.bundle_name(current.learned)
+        bundle = learn_words.bundle_name(current.learned)
         file = desk.latest_file("report", bundle).with_suffix(".html")
         report.write(file, current.learned, answers.rows if answers and answers.by is current else (), bundle=bundle)
         return str(file)

@@ -14,7 +14,7 @@ from calm_core.audio import AUDIO_SUFFIXES
 from calm_core.errors import AudioError, CalmError
 from calm_core.studio import Listening, Studio, spectrogram
 
-from . import words
+from . import learn_words, words
 from .jobs import Job, Work
 from .session import Desk
 
@@ -55,7 +55,7 @@ def computing(desk: Desk, work: Work[Any]) -> Iterator[tuple[Any, Any, str]]:
             result = job.result()
             yield desk.computed(job.seconds).touched(), result, ""
     except CalmError as error:
-        yield desk.computed(job.seconds).touched(), gr.skip(), words.ended(error)
+        yield desk.computed(job.seconds).touched(), gr.skip(), learn_words.ended(error)
         raise
 
 

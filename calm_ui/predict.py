@@ -16,7 +16,7 @@ from calm_core.dataset import Clip, Dataset
 from calm_core.errors import BundleError, DataError
 from calm_core.studio import Workspace
 
-from . import head_words, intake, words
+from . import clip_words, head_words, intake, learn_words, predict_words, words
 from .jobs import Cancel, Progress
 from .learn import LearnTab
 from .messages import told
@@ -47,7 +47,7 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
     with gr.Column(visible=False, elem_id="predict-result") as result:
         older = gr.HTML(elem_id="predict-older")
         table = gr.Dataframe(
-            headers=words.PREDICTION_HEADERS,
+            headers=predict_words.PREDICTION_HEADERS,
             interactive=False,
             wrap=True,
             max_height=320,
@@ -136,7 +136,7 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
         if not label:
             raise DataError("choose what it is first, in the list beside the button, or write a new class there.")
         row = answers.rows[number]
-        if why := words.no_correction(current, desk.session.workspace, row):
+        if why := predict_words.no_correction(current, desk.session.workspace, row):
             raise DataError(why)
 
         def check(old: Workspace, new: Dataset) -> Workspace:
@@ -153,16 +153,16 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
         why, busy = words.wrong_backbone(current, backbone), desk.jobs.busy
         ready = current is not None and not why and not busy
         some = answers is not None and number < len(answers.rows)
-        never = words.no_correction(current, desk.session.workspace, answers.rows[number]) if answers and some else ""
+        never = predict_words.no_correction(current, desk.session.workspace, answers.rows[number]) if answers and some else ""
         return [
             *[gr.update(interactive=ready)] * 2,
             gr.update(interactive=some and not never and not busy),
             gr.update(visible=busy),
             gr.update(interactive=some and not never),
-            words.esc(never or (words.corrected(answers, number) if answers else "")),
-            words.asked(current),
-            words.notice(why or words.stale(current, desk.session.workspace), "warning"),
-            words.notice(words.older(answers, current), "warning"),
+            words.esc(never or (predict_words.corrected(answers, number) if answers else "")),
+            predict_words.asked(current),
+            words.notice(why or learn_words.stale(current, desk.session.workspace), "warning"),
+            words.notice(predict_words.older(answers, current), "warning"),
         ]
 
     def show(answers: Answers | None) -> list[Any]:
@@ -170,13 +170,13 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
             return [gr.update(visible=True), gr.update(visible=False), *[gr.skip()] * 4]
         first = answers.chosen if answers.chosen is not None else next((i for i, row in enumerate(answers.rows) if not row.error), 0)
         learned = {answers.chosen: answers.corrected} if answers.corrected else {}
-        table = words.prediction_rows(answers.rows, answers.class_names, learned)
+        table = predict_words.prediction_rows(answers.rows, answers.class_names, learned)
         return [
             gr.update(visible=False),
             gr.update(visible=True),
             table,
-            words.about_answers(answers),
-            words.bullets(words.ignored(answers.ignored)),
+            predict_words.about_answers(answers),
+            words.bullets(clip_words.ignored(answers.ignored)),
             first,
         ]
 
@@ -186,7 +186,7 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
         row, names = answers.rows[number], answers.class_names
         if row.error:
             gone, why = gr.update(visible=False), figures.empty("This clip can't be used, so there is no picture of it.")
-            return [words.answer(row, names), sounding(why, None), gone, gone, gone, ""]
+            return [predict_words.answer(row, names), sounding(why, None), gone, gone, gone, ""]
         best = names.index(row.label)
         if row.probabilities is None:
             chart = figures.confidence_bars(names, row.scores, kind="score", highlight=best)
@@ -194,7 +194,7 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
             chart = figures.confidence_bars(names, row.probabilities, kind="confidence", highlight=best)
         choice = gr.update(choices=list(names), value=row.label, visible=True)
         pictures = [gr.update(value=chart, visible=True), choice, *heads_of(answers, number, row.label)]
-        return [words.answer(row, names), sounding(picture(row.path), row.path), *pictures]
+        return [predict_words.answer(row, names), sounding(picture(row.path), row.path), *pictures]
 
     def heads_of(answers: Answers, number: int, label: str) -> list[Any]:
         row, names = answers.rows[number], answers.class_names
@@ -202,7 +202,7 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
         best = figures.reliability_table(row.evidence, row.evidence, names, top=TOP_HEADS)
         figure = figures.contribution_map(row.evidence[:, :, names.index(label)], title)
         why = head_words.why(row, names, label)
-        return [gr.update(value=figure, visible=True), words.vote_caption(best[best["class"] == label], label) + why]
+        return [gr.update(value=figure, visible=True), predict_words.vote_caption(best[best["class"] == label], label) + why]
 
     @told
     def listen(answers: Answers | None, number: int) -> list[Any]:

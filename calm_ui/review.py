@@ -19,7 +19,7 @@ from calm_core.errors import DataError
 from calm_core.labelling import MAX_RECORDING_S, Labelling, checked, cut, read_clips, read_pool
 from calm_core.library import Entry, NewClip, Project, delete_project, open_project, project_info
 
-from . import intake, words
+from . import intake, review_words, words
 from .bench import ACTS, Bench, Said
 from .exporting import build_exporting
 from .folder_drop import folder_drop, place, received_files
@@ -50,7 +50,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
     """Builds the tab inside the current context; bench: a `Bench`."""
     desk = page.desk
     with gr.Column(elem_id="review-start") as start:
-        gr.HTML(words.notice(words.REVIEW_INTRO), elem_id="review-intro")
+        gr.HTML(words.notice(review_words.REVIEW_INTRO), elem_id="review-intro")
         with gr.Row(equal_height=False):
             with gr.Column(min_width=300):
                 name = gr.Textbox("My sounds", label="New project", max_lines=1, elem_id="review-name")
@@ -84,7 +84,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
                     )
                     on_page = gr.Number(None, precision=0, visible=False)  # filled by CLIP_ON_PAGE
                     order = gr.Dropdown(
-                        words.ORDER_CHOICES,
+                        review_words.ORDER_CHOICES,
                         value=Bench(Path(), Path()).order,
                         label="Order",
                         filterable=False,
@@ -93,7 +93,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
                     )
             with gr.Column(min_width=320):
                 spectrum = gr.Plot(show_label=False, elem_id="review-spectrogram")
-                keys = gr.HTML(words.KEYS, js_on_load=_KEYS_JS, apply_default_css=False, elem_id="review-keys")
+                keys = gr.HTML(review_words.KEYS, js_on_load=_KEYS_JS, apply_default_css=False, elem_id="review-keys")
         with gr.Accordion("Accept all suggestions above a confidence", open=False, elem_id="review-accept-box"):
             confidence = gr.Slider(50, 100, 90, step=1, label="Confidence at least (%)", elem_id="review-confidence")
             preview = gr.HTML(elem_id="review-preview")
@@ -101,7 +101,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         with gr.Column(visible=False, elem_id="review-machine") as machine:
             gr.Markdown("### Machine-made labels, to be confirmed")
             made = gr.Dataframe(
-                headers=words.MACHINE_HEADERS,
+                headers=review_words.MACHINE_HEADERS,
                 interactive=False,
                 wrap=True,
                 max_height=260,
@@ -114,7 +114,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
             curve_text = gr.HTML(elem_id="review-curve-text")
             curve = gr.Plot(show_label=False, elem_id="review-curve")
             curve_table = gr.Dataframe(
-                headers=words.CURVE_HEADERS,
+                headers=review_words.CURVE_HEADERS,
                 interactive=False,
                 max_height=260,
                 column_widths=["120px", "120px", "100px", "150px"],
@@ -148,7 +148,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
             from_clips = gr.Button("Add the labelled clips of the tab Clips", elem_id="review-from-clips")
             listen = gr.Button("Listen to the clips that are still unheard", visible=False, elem_id="review-listen")
         teach = gr.Button("Learn from these labels", visible=False, elem_id="review-teach")
-        gr.HTML(words.caption(words.REVIEW_METHOD), elem_id="review-method")
+        gr.HTML(words.caption(review_words.REVIEW_METHOD), elem_id="review-method")
         brought = build_exporting(bench)
         link = gr.HTML(elem_id="review-link")
         with gr.Row():
@@ -197,7 +197,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
                 new = read(into)
                 require_room(bench.public, bench.require().now.entries, new)
                 good, bad = checked(new, progress=lambda done, total, _: progress(done, total, "checking"))
-                bench.whole(lambda work: Said("added", words.clips_added(work.add_checked(good, bad))))
+                bench.whole(lambda work: Said("added", review_words.clips_added(work.add_checked(good, bad))))
                 shutil.rmtree(into, ignore_errors=True)  # the project has its own copies
             listening(bench, progress, cancelled, afresh)
 
@@ -208,7 +208,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         def fill(work: Labelling) -> Said:
             clips = tuple(check.clip for check in desk.session.workspace.usable)
             require_room(bench.public, (), clips)
-            return Said("added", words.clips_added(work.add(Dataset(clips)))) if clips else Said()
+            return Said("added", review_words.clips_added(work.add(Dataset(clips)))) if clips else Said()
 
         yield from opening(desk, bench, backbone, lambda: Project.create(bench.root, name or ""), fill)
 
@@ -237,8 +237,8 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
                 good, bad = checked(new, progress=lambda done, total, _: progress(done, total, "checking"))
                 if not good:
                     raise DataError(f"{Path(path).name!r} holds no clip that can be used; choose a ZIP that was exported here.")
-                bench.put(labelling(Project.create(bench.root, words.project_name(Path(path).stem)), backbone))
-                bench.whole(lambda work: Said("imported", words.clips_added(work.add_checked(good, bad))))
+                bench.put(labelling(Project.create(bench.root, review_words.project_name(Path(path).stem)), backbone))
+                bench.whole(lambda work: Said("imported", review_words.clips_added(work.add_checked(good, bad))))
                 shutil.rmtree(into, ignore_errors=True)
             listening(bench, progress, cancelled, afresh=True)
 
@@ -275,7 +275,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
 
         def run(progress: Progress, cancelled: Cancel) -> None:
             require_room(bench.public, bench.require().now.entries, clips)
-            bench.whole(lambda work: Said("added", words.clips_added(work.add(Dataset(clips)))))
+            bench.whole(lambda work: Said("added", review_words.clips_added(work.add(Dataset(clips)))))
             listening(bench, progress, cancelled, afresh=False)
 
         yield from working(desk, run)
@@ -307,7 +307,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
     def sight(bench: Bench, again: bool = True) -> list[Any]:
         """What changes with every answer. The sound and its picture stay where the clip does."""
         suggestion = bench.suggestion
-        texts = [words.review_head(bench), words.review_answers(bench), words.project_line(bench)]
+        texts = [review_words.review_head(bench), review_words.review_answers(bench), review_words.project_line(bench)]
         if suggestion is None:
             return [*texts, gr.update(value=None, visible=False), gr.update(visible=False)]
         if not again:
@@ -318,15 +318,15 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
     def show(bench: Bench, desk: Desk) -> list[Any]:
         open_, found = bench.now is not None, bench.projects() if bench.now is None else ()
         # What can't be opened comes last, with the reason.
-        choices = [(words.project_choice(info), info.id) for info in sorted(found, key=lambda info: bool(info.error))]
+        choices = [(review_words.project_choice(info), info.id) for info in sorted(found, key=lambda info: bool(info.error))]
         some = bool(desk.session.workspace.usable)
         return [
             gr.update(visible=not open_),
             gr.update(visible=open_),
             gr.update(choices=choices, value=choices[0][1] if choices else None),
             gr.update(visible=bool(choices)),
-            words.caption(words.start_hint(desk.session.workspace)),
-            words.caption(words.where_kept(bench.public, bench.forgets)),
+            words.caption(review_words.start_hint(desk.session.workspace)),
+            words.caption(review_words.where_kept(bench.public, bench.forgets)),
             gr.update(visible=desk.jobs.busy),
             gr.update(visible=some),
             gr.update(visible=bool(bench.labelling and bench.labelling.unheard)),
@@ -344,12 +344,12 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         return [
             *look_ahead(bench, percent),
             gr.update(visible=bool(made)),
-            words.machine_rows(made),
+            review_words.machine_rows(made),
             gr.update(value=f"Confirm {'it' if len(made) == 1 else f'all {len(made)}'}"),
-            words.curve_text(points),
+            review_words.curve_text(points),
             _curve_figure(points),
-            words.curve_rows(points),
-            gr.update(value=words.learn_from(bench), visible=bool(words.learn_from(bench))),
+            review_words.curve_rows(points),
+            gr.update(value=review_words.learn_from(bench), visible=bool(review_words.learn_from(bench))),
         ]
 
     def look_ahead(bench: Bench, percent: float) -> list[Any]:
@@ -360,7 +360,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         except DataError as error:
             return [words.caption(words.capital(str(error))), gr.update(value="Accept them", interactive=False)]
         n = len(found.clips)
-        return [words.caption(words.acceptance(found)), gr.update(value=f"Accept {words.count(n, 'suggestion')}", interactive=n > 0)]
+        return [words.caption(review_words.acceptance(found)), gr.update(value=f"Accept {words.count(n, 'suggestion')}", interactive=n > 0)]
 
     # ---- answering: at once, for the label is on the disk when the handler returns ----
 
@@ -409,7 +409,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         id = bench.labelling.project.id if bench.labelling else id
         if not id:
             raise DataError("no project is chosen; choose one from the list.")
-        return [id, words.deletion(project_info(bench.root, id)), gr.update(visible=True)]
+        return [id, review_words.deletion(project_info(bench.root, id)), gr.update(visible=True)]
 
     @told
     def delete_doomed(bench: Bench, id: str) -> tuple[Bench, str]:
@@ -473,7 +473,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
     overview = [start, work, listed, known, begins, kept, cancel, from_clips, listen, add_box, order]
     shown = gr.on([demo.load, bench.change, desk.change], show, [bench, desk], [*overview, *seen], **VIEW)
     shown.then(**follow)
-    bench.change(words.private_link, bench, link, **VIEW).then(None, link, None, js=REMEMBER_LINK)
+    bench.change(review_words.private_link, bench, link, **VIEW).then(None, link, None, js=REMEMBER_LINK)
     curve_box.expand(None, js="() => requestAnimationFrame(() => window.dispatchEvent(new Event('resize')))")
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from playwright.sync_api import Browser, sync_playwright
 
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.studio import Studio
+
+from .browsing import CHROMIUM, FLAGS
 
 RATE_HZ = 16_000
 TONES_HZ = {"high": 3000.0, "low": 200.0, "mid": 900.0}
@@ -32,6 +35,15 @@ def fake_backbone() -> FakeBackbone:
 @pytest.fixture
 def studio(calm_home: Path) -> Studio:  # noqa: ARG001 (the store must be made after CALM_HOME is set)
     return Studio()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Closed with its module: while it is open, the thread's event loop is playwright's."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 def tone(frequency_hz: float, seconds: float = 0.5, seed: int = 0, noise: float = 0.05) -> np.ndarray:

@@ -1,6 +1,5 @@
 """The page in a real chromium, as a visitor sees it: from a ZIP to an answer with its reasons. The backbone is the fake one."""
 
-import os
 import shutil
 import threading
 import zipfile
@@ -11,7 +10,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import soundfile as sf
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 import app
 from calm_core import confidence
@@ -21,18 +20,13 @@ from calm_core.inspection import reasons
 from calm_core.studio import ClipPrediction, Learned, Studio
 from calm_ui.intake import EXAMPLE_MODEL
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+from .browsing import TIMEOUT_MS, needs_chromium
+
 CLASSES = {"hum": 200.0, "tone": 1500.0, "whistle": 5000.0}  # Hz
 PER_CLASS = 4
 ONE_HEARS = "Which head hears?"  # asked this, only head 5 of layer 2 does
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"the page is tested in chromium, and there is none at {CHROMIUM}"),
-]
-TIMEOUT_MS = float(os.environ.get("CALM_PAGE_TIMEOUT_MS", 20_000))  # longer on a machine that is busy
-expect.set_options(timeout=TIMEOUT_MS)
+pytestmark = needs_chromium
 
 
 class SlowFake(FakeBackbone):
@@ -135,14 +129,6 @@ def served(tmp_path_factory: pytest.TempPathFactory, visitors: Path) -> Iterator
         yield url, studio
         studio.fake.gate.set()
         demo.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -271,11 +257,16 @@ def test_a_click_opens_a_head_whose_clips_can_be_heard_and_switched_off(
 ) -> None:
     add_zip(page, archive)
     tab(page, "Learn")
+    expect(page.locator("#learn-button")).to_be_enabled()
     page.locator("#learn-settings button").first.click()
-    page.get_by_label("Question asked about every clip").fill(ONE_HEARS)
+    question = page.get_by_label("Question asked about every clip")
+    question.fill(ONE_HEARS)
     learn(page)
+    expect(question).to_have_value(ONE_HEARS)
     tab(page, "Heads")
     learned = served[1].learned[-1]
+    assert learned.model.origin is not None
+    assert learned.model.origin.prompt == ONE_HEARS
     bench, labels = learned.bench, [str(clip.label) for clip in learned.clips]
     assert bench is not None
     click_cell(page, 1, 2, 5)
@@ -283,9 +274,12 @@ def test_a_click_opens_a_head_whose_clips_can_be_heard_and_switched_off(
     expect(page.locator("#head-class input")).to_have_value("tone")
     expect(page.locator("#head-title")).to_be_focused()
     expect(page.locator("#head-title")).to_be_in_viewport()
-    page.wait_for_function("document.querySelector('#heads-maps .js-plotly-plot').layout.shapes?.[0]?.x0 === 4.5")
-    outline = page.evaluate("document.querySelector('#heads-maps .js-plotly-plot').layout.shapes[0]")
-    assert [outline[key] for key in ("x0", "x1", "y0", "y1", "xref", "yref")] == [4.5, 5.5, 1.5, 2.5, "x2", "y2"]
+    page.wait_for_function(
+        """() => {
+          const outline = document.querySelector('#heads-maps .js-plotly-plot').layout.shapes?.[0] ?? {};
+          return ['x0', 'x1', 'y0', 'y1', 'xref', 'yref'].map(key => outline[key]).join() === '4.5,5.5,1.5,2.5,x2,y2';
+        }"""
+    )
     card = bench.card(1, 4)
     expect(page.locator("#head-title")).to_contain_text(f"of ‘tone’ {card.recognised(1)}")
     with page.expect_response(lambda answer: answer.url.endswith(".wav") and answer.ok):

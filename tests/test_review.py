@@ -21,7 +21,7 @@ from calm_core.errors import DataError, ProjectError
 from calm_core.labelling import Labelling, checked, cut, read_clips, read_pool
 from calm_core.library import CurvePoint, Project, open_project, projects
 from calm_core.studio import Studio
-from calm_ui import review, words
+from calm_ui import review, review_words, words
 from calm_ui.bench import Bench, Said
 from calm_ui.exporting import FORMATS, exported
 from calm_ui.intake import from_class, from_labels
@@ -77,7 +77,7 @@ def test_answers_skips_and_the_way_back(bench: Bench) -> None:
     bench.act("redo")
     assert bench.said == Said("skip", second)
     bench.act("redo")
-    assert "1 clip uncertain" in words.said_sentence(bench)
+    assert "1 clip uncertain" in review_words.said_sentence(bench)
     assert [e.state for e in bench.require().now.entries].count("uncertain") == 1
 
 
@@ -90,7 +90,7 @@ def test_a_skipped_clip_comes_last_and_the_last_answer_can_be_undone(bench: Benc
     assert name(bench) == skipped
     bench.act("exclude", bench.clip)
     assert bench.clip is None
-    assert "every clip has an answer" in words.review_head(bench)
+    assert "every clip has an answer" in review_words.review_head(bench)
     bench.act("undo")
     assert name(bench) == skipped
 
@@ -114,12 +114,12 @@ def test_a_stale_tab_reloads_and_says_so(bench: Bench) -> None:
     assert bench.said == Said("stale")
     assert bench.clip != clip
     assert bench.require().now.entry(clip or 0).label == "low"
-    assert "nothing was overwritten" in words.review_answers(bench)
+    assert "nothing was overwritten" in review_words.review_answers(bench)
 
 
 def test_accepted_labels_are_marked_until_confirmed(bench: Bench) -> None:
     found = bench.require().preview_accept(0.5)
-    said = words.acceptance(found)
+    said = review_words.acceptance(found)
     assert f"This labels {len(found.clips)} clips" in said
     assert "teach nothing until you confirm them" in said
     bench.accept_above(0.5)
@@ -128,12 +128,12 @@ def test_accepted_labels_are_marked_until_confirmed(bench: Bench) -> None:
     assert sure == sorted(sure)
     one = bench.machine_made()[0]
     bench.act("show", one.id)
-    assert "Press Enter to confirm it" in words.review_head(bench)
+    assert "Press Enter to confirm it" in review_words.review_head(bench)
     bench.act("accept", one.id)
     assert bench.require().now.entry(one.id).learnable
     bench.confirm()
     assert bench.machine_made() == []
-    assert "machine-made" not in words.project_line(bench)
+    assert "machine-made" not in review_words.project_line(bench)
 
 
 @pytest.mark.parametrize("format", list(FORMATS))
@@ -178,7 +178,7 @@ def test_an_export_that_brings_in_another_tabs_labels_shows_them(bench: Bench) -
 def test_a_damaged_project_is_listed_with_its_reason(bench: Bench) -> None:
     (bench.root / "lost").mkdir()
     (bench.root / "lost" / "project.db").write_bytes(b"nothing that SQLite knows" * 100)
-    said = [words.project_choice(info) for info in bench.projects()]
+    said = [review_words.project_choice(info) for info in bench.projects()]
     assert [text for text in said if text.startswith("Project 'lost' is damaged (")]
 
 
@@ -196,7 +196,7 @@ def test_a_project_of_a_stranger_has_limits(bench: Bench, monkeypatch: pytest.Mo
 def test_nothing_to_export_is_a_sentence(tmp_path: Path, studio: Studio, fake_backbone: FakeBackbone) -> None:
     bench = Bench(tmp_path / "projects", tmp_path)
     bench.put(Labelling(Project.create(bench.root), studio, fake_backbone))
-    assert "The project is empty" in words.review_head(bench)
+    assert "The project is empty" in review_words.review_head(bench)
     with pytest.raises(DataError, match="no clips"):
         exported(bench, "csv")
 
@@ -207,8 +207,8 @@ def test_on_a_space_nobody_sees_the_projects_of_others(bench: Bench, tmp_path: P
     assert public.projects() == ()
     with pytest.raises(ProjectError, match="is no project"):
         open_project(public.root, "../projects")
-    assert "deleted" in words.where_kept(public=True)
-    assert "until you delete them" in words.where_kept(public=False)
+    assert "deleted" in review_words.where_kept(public=True)
+    assert "until you delete them" in review_words.where_kept(public=False)
 
 
 def test_only_a_space_sweeps_projects(monkeypatch: pytest.MonkeyPatch, calm_home: Path) -> None:
@@ -240,27 +240,27 @@ def test_a_shared_page_hides_projects_and_keeps_them(monkeypatch: pytest.MonkeyP
         blocks = app.build_demo(backbone="fake", shared=shared).blocks.values()
         (found,) = (block.value for block in blocks if isinstance(block, gr.State) and isinstance(block.value, Bench))
         assert (found.public, found.forgets) == (shared, False)
-    assert "deleted" not in words.where_kept(public=True, forgets=False)
+    assert "deleted" not in review_words.where_kept(public=True, forgets=False)
 
 
 def test_a_clip_like_none_of_the_classes_is_not_called_sure(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     odd = replace(bench.suggestion, label="<b>", confidence=0.97, fits=())
     monkeypatch.setattr(Bench, "suggestion", odd)
-    said = words.review_head(bench)
+    said = review_words.review_head(bench)
     assert "Perhaps <b>‘&lt;b&gt;’</b>" in said  # four labels per class: being unlike them says little
     assert "97 %" not in said
     monkeypatch.setattr(words, "FEW_LABELS", 4)
-    said = words.review_head(bench)
+    said = review_words.review_head(bench)
     assert "None of your classes?</b> The closest is ‘&lt;b&gt;’" in said
     assert "97 %" not in said
     found = replace(bench.require().preview_accept(0.5), unlike=2)
-    assert "2 more clips as sure fit none of your classes" in words.acceptance(found)
-    assert "fits none of your classes" in words.acceptance(replace(found, clips=(), unlike=1))
+    assert "2 more clips as sure fit none of your classes" in review_words.acceptance(found)
+    assert "fits none of your classes" in review_words.acceptance(replace(found, clips=(), unlike=1))
 
 
 def test_a_projects_labels_go_to_the_other_tabs(bench: Bench, tmp_path: Path) -> None:
     bench.act("label", bench.clip, "high")
-    assert words.learn_from(bench) == "Learn from these 13 labels"
+    assert review_words.learn_from(bench) == "Learn from these 13 labels"
     entries = bench.require().now.entries
     desk = Desk(tmp_path / "visitors")
     desk.add(lambda into: from_class("owl", [entries[0].path], None, into), Studio().add)
@@ -271,7 +271,7 @@ def test_a_projects_labels_go_to_the_other_tabs(bench: Bench, tmp_path: Path) ->
     desk.clear()
     assert all(entry.path.is_file() for entry in entries)  # the project's own files stay
     bench.require().merge_classes(["high", "low", "mid"], "all")
-    assert words.learn_from(bench) == ""  # one class teaches nothing
+    assert review_words.learn_from(bench) == ""  # one class teaches nothing
 
 
 def carrying(desk: Desk, bench: Bench) -> Iterator[tuple[Any, Any, str]]:
@@ -311,16 +311,16 @@ def test_taking_labels_along_can_be_cancelled(bench: Bench, tmp_path: Path, monk
 def test_nothing_waiting_is_not_called_done(bench: Bench) -> None:
     bench.require().judge([entry.id for entry in bench.require().now.entries if entry.state == "unlabelled"], "low")
     bench.look()
-    said = words.review_head(bench)
+    said = review_words.review_head(bench)
     assert "Add clips without labels below" in said
     assert "Done" not in said
 
 
 def test_what_a_deletion_loses_is_said(bench: Bench) -> None:
     (info,) = bench.projects()
-    said = words.deletion(replace(info, name="<b>"))
+    said = review_words.deletion(replace(info, name="<b>"))
     assert "“&lt;b&gt;”? Its 21 clips, 12 labels by you and the whole history go for good" in said
-    assert "can't be opened? Project 'x' is damaged" in html.unescape(words.deletion(replace(info, error="project 'x' is damaged")))
+    assert "can't be opened? Project 'x' is damaged" in html.unescape(review_words.deletion(replace(info, error="project 'x' is damaged")))
     for forgets in (False, True):
         said = words.status_line(backbone_row("fake"), "cpu", Session(), forgets)
         assert ("projects in Review stay until you delete them" in said) is not forgets
@@ -328,7 +328,7 @@ def test_what_a_deletion_loses_is_said(bench: Bench) -> None:
 
 def test_names_are_escaped(bench: Bench) -> None:
     bench.act("label", bench.clip, '<img src=x onerror="1">')
-    for text in (words.review_answers(bench), words.review_head(bench), words.project_line(bench)):
+    for text in (review_words.review_answers(bench), review_words.review_head(bench), review_words.project_line(bench)):
         assert "<img" not in text
 
 
@@ -351,9 +351,9 @@ def test_the_curve_and_its_words() -> None:
     assert figures.accuracy_curve(None, None, None, None).layout.annotations[0].text.startswith("After your first answers")
     with pytest.raises(ValueError, match="differ in length"):
         figures.accuracy_curve([1, 2], [1], [1], [1])
-    assert "With 4 labelled clips" in words.curve_text(points)
-    assert words.curve_rows(points)[0][:3] == [4, "3 of 4", "75 %"]
-    assert "left out in turn" in words.curve_text([])
+    assert "With 4 labelled clips" in review_words.curve_text(points)
+    assert review_words.curve_rows(points)[0][:3] == [4, "3 of 4", "75 %"]
+    assert "left out in turn" in review_words.curve_text([])
 
 
 def test_a_damaged_event_is_refused(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """The tab Review in a real chromium, by keyboard alone: from labelled clips and a pool to a file of labels. The backbone is fake."""
 
-import os
 import re
-import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,25 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 import app
 
+from .browsing import TIMEOUT_MS, needs_chromium
 from .conftest import tone
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 CLASSES = {"hum": 200.0, "tone": 900.0, "whistle": 3000.0}  # Hz
 PER_CLASS, POOL = 4, 30
 SUGGESTED = re.compile("Sounds like|Perhaps|None of your classes")
 ENOUGH_TABS = 120  # presses of the tab key that reach anything on the page
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"the page is tested in chromium, and there is none at {CHROMIUM}"),
-]
-TIMEOUT_MS = float(os.environ.get("CALM_PAGE_TIMEOUT_MS", 30_000))  # longer on a machine that is busy
-expect.set_options(timeout=TIMEOUT_MS)
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +46,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _, url, _ = app.launch(demo, server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
         yield url
         demo.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -95,6 +79,12 @@ def on_show(page: Page) -> str:
     return page.locator("#review-head .calm-place b").inner_text()
 
 
+def ready(page: Page) -> None:
+    """Waits for a clip on show and for the script that hears the keys, which comes a moment after it."""
+    expect(page.locator("#review-head")).to_contain_text(SUGGESTED)
+    page.wait_for_function("window.calmReviewKeys")
+
+
 def with_pool(page: Page, sounds: Path) -> None:
     """A project of 3 x 4 labelled clips and a pool; files can only be handed over by the operating system's own dialogue."""
     page.locator("#clips-zip input[type=file]").set_input_files(sounds / "support.zip")
@@ -107,7 +97,7 @@ def with_pool(page: Page, sounds: Path) -> None:
     expect(page.locator("#review-line")).to_contain_text("12 labelled by you")
     page.locator("#review-files input[type=file]").set_input_files(sounds / "pool.zip")
     expect(page.locator("#review-line")).to_contain_text(f"{POOL} to go")
-    expect(page.locator("#review-head")).to_contain_text(SUGGESTED)
+    ready(page)
 
 
 def test_a_session_by_keyboard_alone(page: Page, sounds: Path, tmp_path: Path) -> None:
@@ -220,7 +210,7 @@ def test_two_tabs_on_one_project(page: Page, sounds: Path) -> None:
     with_pool(page, sounds)
     other = page.context.new_page()
     other.goto(page.url)
-    expect(other.locator("#review-head")).to_contain_text(SUGGESTED)
+    ready(other)
     name = on_show(other)
     assert press(other, "x") == f"Saved: {name} is excluded."
     assert "changed in another tab" in press(page, "u")

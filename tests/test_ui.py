@@ -25,7 +25,7 @@ from calm_core.errors import BundleError, Cancelled, DataError
 from calm_core.options import FitOptions
 from calm_core.studio import ClipPrediction, Doubt, Learned, Studio, spectrogram
 from calm_core.vectors import HeadVectors
-from calm_ui import head_words, words
+from calm_ui import clip_words, head_words, learn_words, predict_words, words
 from calm_ui.classes import keyed
 from calm_ui.header import choices
 from calm_ui.intake import bytes_needed, from_class, from_files
@@ -391,10 +391,10 @@ def test_clips_that_are_already_here_are_not_added_again(tmp_path: Path) -> None
     before = desk.session.workspace
     clips_of(tmp_path, desk, 300, 700)
     assert desk.session.workspace.checks == before.checks
-    assert words.added(before, desk.session.workspace, desk.session.repeated) == "2 clips were already here."
+    assert clip_words.added(before, desk.session.workspace, desk.session.repeated) == "2 clips were already here."
     assert len(list((tmp_path / "home").rglob("*.wav"))) == 2
     clips_of(tmp_path, desk, 300, 900)
-    assert words.added(before, desk.session.workspace, desk.session.repeated) == "Added 1 clip; 1 clip was already here."
+    assert clip_words.added(before, desk.session.workspace, desk.session.repeated) == "Added 1 clip; 1 clip was already here."
 
 
 def test_duplicates_within_one_upload_are_reported(tmp_path: Path) -> None:
@@ -417,11 +417,11 @@ def test_names_are_escaped_in_html(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.add(lambda into: from_class("<img src=x>", [wav(tmp_path / "a.wav", 300)], None, into), Studio().add)
     checks = desk.session.workspace.checks
-    for said in (words.class_cards(desk.session.workspace, 4, lambda _: ""), words.class_title("<img src=x>", checks)):
+    for said in (clip_words.class_cards(desk.session.workspace, 4, lambda _: ""), clip_words.class_title("<img src=x>", checks)):
         assert "<img" not in said
         assert "&lt;img" in said
-    assert "<img" not in words.tiles([replace(checks[0], clip=replace(checks[0].clip, name="<img>"))], 0, 24, lambda _: "")
-    assert "<img" not in words.clip_title(desk.session.workspace.checks[0])
+    assert "<img" not in clip_words.tiles([replace(checks[0], clip=replace(checks[0].clip, name="<img>"))], 0, 24, lambda _: "")
+    assert "<img" not in clip_words.clip_title(desk.session.workspace.checks[0])
     assert "<img" not in words.bullets(desk.session.workspace.advice)
 
 
@@ -429,15 +429,15 @@ def test_a_class_shows_some_of_its_clips_at_a_time(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     clips_of(tmp_path, desk, 300, 700, 900)
     checks = desk.session.workspace.of_class("owl")
-    shown = words.tiles(checks, 2, 2, lambda path: f"picture of {path.name}")
+    shown = clip_words.tiles(checks, 2, 2, lambda path: f"picture of {path.name}")
     assert ("900.wav" in shown, "700.wav" in shown, "tick these 1 of 3" in shown) == (True, False, True)
-    assert words.clip_key(checks[2].clip) in shown
-    assert "tick all" in words.tiles(checks, 0, 24, lambda _: "")
-    assert "No clip of this class" in words.tiles([], 0, 24, lambda _: "")
-    card = words.class_cards(desk.session.workspace, 2, lambda path: f"picture of {path.name}")
+    assert clip_words.clip_key(checks[2].clip) in shown
+    assert "tick all" in clip_words.tiles(checks, 0, 24, lambda _: "")
+    assert "No clip of this class" in clip_words.tiles([], 0, 24, lambda _: "")
+    card = clip_words.class_cards(desk.session.workspace, 2, lambda path: f"picture of {path.name}")
     assert card.count("<img") == 2
-    assert len({words.clip_key(check.clip) for check in checks}) == 3
-    assert words.clip_key(checks[0].clip) != words.clip_key(replace(checks[0].clip, label="bat"))
+    assert len({clip_words.clip_key(check.clip) for check in checks}) == 3
+    assert clip_words.clip_key(checks[0].clip) != clip_words.clip_key(replace(checks[0].clip, label="bat"))
 
 
 def test_a_thumbnail_is_made_once_and_none_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -469,10 +469,10 @@ def test_a_clip_whose_class_was_changed_is_not_called_removed(tmp_path: Path) ->
     desk = Desk(tmp_path)
     clips_of(tmp_path, desk, 300)
     clip = desk.session.workspace.checks[0].clip
-    assert keyed(desk, words.clip_key(clip)).clip == clip
+    assert keyed(desk, clip_words.clip_key(clip)).clip == clip
     desk.relabel([clip], "bat")
     with pytest.raises(DataError, match="isn't here any more, or its class was changed"):
-        keyed(desk, words.clip_key(clip))
+        keyed(desk, clip_words.clip_key(clip))
 
 
 def test_earlier_clips_begin_where_the_last_ones_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -491,12 +491,12 @@ def test_only_what_was_learned_from_clips_here_can_be_corrected(tmp_path: Path) 
     for label, hz in (("owl", 300), ("bat", 700)):
         desk.add(lambda into, hz=hz, label=label: from_class(label, [wav(tmp_path / f"{hz}.wav", hz)], None, into), Studio().add)
     here, there = Current(Learned(None), "clips"), Current(Learned(None), "example")
-    assert words.no_correction(here, desk.session.workspace, row) == ""
-    assert "learn first" in words.no_correction(there, desk.session.workspace, row)
-    assert "nothing to correct" in words.no_correction(here, desk.session.workspace, replace(row, error="silent"))
+    assert predict_words.no_correction(here, desk.session.workspace, row) == ""
+    assert "learn first" in predict_words.no_correction(there, desk.session.workspace, row)
+    assert "nothing to correct" in predict_words.no_correction(here, desk.session.workspace, replace(row, error="silent"))
     desk.clear()
-    assert "learn first" in words.no_correction(here, desk.session.workspace, row)
-    assert "Learn again" not in words.stale(Current(Learned(None, clips=(row,)), "clips"), desk.session.workspace)
+    assert "learn first" in predict_words.no_correction(here, desk.session.workspace, row)
+    assert "Learn again" not in learn_words.stale(Current(Learned(None, clips=(row,)), "clips"), desk.session.workspace)
 
 
 def test_a_classifier_of_unknown_origin_is_not_opened(tmp_path: Path) -> None:
@@ -523,8 +523,8 @@ def test_the_heads_caption_says_which_clips_judged_them(reliability: str, said: 
         options = FitOptions(auto=False, reliability=reliability)
 
     current = Current(Learned(Model()), "clips")
-    assert said in words.heads_caption(current)
-    assert "had not seen" in words.heads_caption(None)
+    assert said in head_words.heads_caption(current)
+    assert "had not seen" in head_words.heads_caption(None)
 
 
 # ---- what is offered ----
@@ -567,15 +567,15 @@ def answered(prediction_set: tuple[str, ...] | None, label: str = "owl") -> Clip
 )
 def test_what_else_a_clip_could_be(prediction_set: tuple[str, ...], cell: str, sentence: str) -> None:
     row = answered(prediction_set)
-    assert words.prediction_rows([row], NAMES)[0][2:5] == ["owl", cell, "80 %"]
-    assert "<b>‘owl’</b> with 80 % confidence" in words.answer(row, NAMES)
-    assert sentence in words.answer(row, NAMES)
+    assert predict_words.prediction_rows([row], NAMES)[0][2:5] == ["owl", cell, "80 %"]
+    assert "<b>‘owl’</b> with 80 % confidence" in predict_words.answer(row, NAMES)
+    assert sentence in predict_words.answer(row, NAMES)
 
 
 def test_none_of_the_classes_promises_nothing() -> None:
     row = answered(())
-    assert words.prediction_rows([row], NAMES)[0][2:5] == ["owl?", "none of these", ""]  # no 80 % beside it
-    said = words.answer(row, NAMES)
+    assert predict_words.prediction_rows([row], NAMES)[0][2:5] == ["owl?", "none of these", ""]  # no 80 % beside it
+    said = predict_words.answer(row, NAMES)
     assert "None of your classes?" in said
     assert "closest is ‘owl’" in said
     assert "80 %" not in said
@@ -586,16 +586,16 @@ def test_without_a_calibration_the_reason_is_given_once() -> None:
         calibration_note = "only 6 clips can be tested"
 
     row = answered(None)
-    assert words.prediction_rows([row], NAMES)[0][2:5] == ["owl", "", ""]
-    assert "you said wren; now one of your clips" in words.prediction_rows([row], NAMES, {0: "wren"})[0][-1]
-    assert "fits" not in words.answer(row, NAMES)
-    assert "few" not in words.answer(row, NAMES)
-    assert "only 6 clips" in words.about_answers(Answers(Current(Learned(Model()), "file"), (row, row)))
+    assert predict_words.prediction_rows([row], NAMES)[0][2:5] == ["owl", "", ""]
+    assert "you said wren; now one of your clips" in predict_words.prediction_rows([row], NAMES, {0: "wren"})[0][-1]
+    assert "fits" not in predict_words.answer(row, NAMES)
+    assert "few" not in predict_words.answer(row, NAMES)
+    assert "only 6 clips" in predict_words.about_answers(Answers(Current(Learned(Model()), "file"), (row, row)))
 
 
 def test_names_in_sets_are_escaped() -> None:
     row = replace(answered(("owl", "wren")), prediction_set=("owl", "<b>"))
-    assert "&lt;b&gt;" in words.answer(row, NAMES)
+    assert "&lt;b&gt;" in predict_words.answer(row, NAMES)
 
 
 # ---- labels in doubt ----
@@ -613,24 +613,26 @@ def test_a_doubt_is_settled_by_relabelling_removing_or_confirming(tmp_path: Path
 
     current = Current(Doubtful(None, clips=clips), "clips")
     first, second, third = current.doubts(desk.session)
-    assert words.doubt_rows([first]) == [[1, "owl/300.wav", "owl", "bat", "below 1 %"]]
-    assert "you call it ‘owl’" in words.doubt_question(first)
+    assert learn_words.doubt_rows([first]) == [[1, "owl/300.wav", "owl", "bat", "below 1 %"]]
+    assert "you call it ‘owl’" in learn_words.doubt_question(first)
 
     desk.confirm(first.clip)
     assert not current.clips_changed(desk.session.workspace)
     desk.relabel([second.clip], "bat")
     assert desk.session.workspace.class_counts == {"bat": 1, "owl": 2}
     assert current.clips_changed(desk.session.workspace)
-    assert "Learn again" in words.stale(current, desk.session.workspace)
+    assert "Learn again" in learn_words.stale(current, desk.session.workspace)
     desk.remove([third.clip])
     assert current.doubts(desk.session) == ()
-    assert words.decided("relabelled", second, 0) == words.progress("owl/700.wav is now one of your ‘bat’ clips. That was the last one.")
+    assert learn_words.decided("relabelled", second, 0) == words.progress(
+        "owl/700.wav is now one of your ‘bat’ clips. That was the last one."
+    )
     assert desk.clear().session.confirmed == frozenset()
 
 
 def test_names_in_doubts_are_escaped() -> None:
     doubt = Doubt(Clip(Path("a.wav"), "<i>.wav", "<b>"), "<b>", "<u>", 0.01)
-    for said in (words.doubt_question(doubt), words.decided("relabelled", doubt, 1)):
+    for said in (learn_words.doubt_question(doubt), learn_words.decided("relabelled", doubt, 1)):
         assert "<i>" not in said
         assert "<u>" not in said
 
@@ -654,19 +656,19 @@ def believed(probability: float, right: int, n: int) -> Learned:
 @pytest.mark.parametrize(("right", "said"), [(9, "about what it keeps"), (4, "promises too much"), (12, "promises too little")])
 def test_whether_the_confidence_kept_its_promise(right: int, said: str) -> None:
     learned = believed(0.75, right, 12)
-    text = words.calibration_text(learned)
+    text = learn_words.calibration_text(learned)
     assert said in text
     assert f"75 % sure on average, and right {words.percent(right / 12)}" in text
     assert f"truth are {abs(75 - 100 * right / 12):.0f} percentage points apart" in text
-    assert [row[:3] for row in words.calibration_rows(learned)] == [["70 % to 80 %", 12, words.percent(right / 12)]]
+    assert [row[:3] for row in learn_words.calibration_rows(learned)] == [["70 % to 80 %", 12, words.percent(right / 12)]]
 
 
 def test_what_is_not_calibrated_gets_the_reason_and_no_table() -> None:
     class Model:
         held_out, temperature, calibration_note = believed(0.75, 9, 12).model.held_out, None, "only 6 clips can be tested"
 
-    assert "Only 6 clips" in words.calibration_text(Learned(Model()))
-    assert words.calibration_rows(Learned(Model())) == []
+    assert "Only 6 clips" in learn_words.calibration_text(Learned(Model()))
+    assert learn_words.calibration_rows(Learned(Model())) == []
 
 
 def test_answers_read_from_fewer_layers_than_the_heads_asked_are_explained() -> None:

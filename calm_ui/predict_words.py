@@ -1,0 +1,142 @@
+"""What the tab Predict says: answers as sentences and table rows. Pure; every name that a visitor chose is escaped here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from calm_core.confidence import COVERAGE
+from calm_core.studio import ClipPrediction, Workspace
+
+from .session import Answers, Current
+from .words import classes_of, esc, listed, notice, percent
+
+PREDICTION_HEADERS = ["#", "file", "answer", "what fits (90 %)", "confidence", "next best", "note"]
+
+
+def ranked(row: ClipPrediction, class_names: Sequence[str]) -> list[tuple[str, float | None]]:
+    """The classes from best to worst, with their confidence where there is one."""
+    values = row.scores if row.probabilities is None else row.probabilities
+    order = sorted(range(len(values)), key=lambda c: -float(row.scores[c]))
+    return [(class_names[c], None if row.probabilities is None else float(row.probabilities[c])) for c in order]
+
+
+def prediction_rows(
+    rows: Sequence[ClipPrediction], class_names: Sequence[str], learned: Mapping[int | None, str] | None = None
+) -> list[list[Any]]:
+    """learned: the classes under which some rows, by their place, were added to the clips."""
+    found = []
+    for number, row in enumerate(rows, start=1):
+        if row.error:
+            found.append([number, row.name, "no answer", "", "", row.error])
+            continue
+        second, unlike = _named(ranked(row, class_names)[1:2]), row.prediction_set == ()
+        # A confidence shares 100 % among the known classes: beside "none of these" it would say that noise is surely one of them.
+        sure, second = ("", "") if unlike else ("" if row.confidence is None else percent(row.confidence), second)
+        found.append([number, row.name, row.label + "?" * unlike, set_in_short(row, class_names), sure, second, ""])
+        if given := (learned or {}).get(number - 1):
+            found[-1][-1] = f"you said {given}; now one of your clips, so this answer is no test"
+    return found
+
+
+def set_in_short(row: ClipPrediction, class_names: Sequence[str]) -> str:
+    """The 90 % set for a table cell: 'only owl', 'owl, wren', 'any of them' or 'none of these'; empty where there is none."""
+    if row.prediction_set is None:
+        return ""
+    if not row.prediction_set:
+        return "none of these"
+    if len(row.prediction_set) == len(class_names):
+        return "any of them"
+    return ("only " if len(row.prediction_set) == 1 else "") + ", ".join(row.prediction_set)
+
+
+def set_in_words(row: ClipPrediction, class_names: Sequence[str]) -> str:
+    """The 90 % set as a sentence under the answer; empty where there is none."""
+    if row.prediction_set is None:
+        return ""
+    # No "90 % sure": beside a confidence of 40 % it would contradict itself. Confidence weighs the classes against each other, what
+    # fits is a test of each on its own.
+    if not row.prediction_set:
+        return (
+            "Unlike everything it learned from. Listen to it: about one clip in ten that does belong to a class sounds odd enough for this."
+        )
+    if row.label not in row.prediction_set:  # ahead of the others, and yet odd for its own class
+        return f"Odd for ‘{row.label}’, though closest to it; it fits {listed(row.prediction_set, 'or')}."
+    if len(row.prediction_set) == 1:
+        return f"Of your classes only ‘{row.label}’ fits."
+    if len(row.prediction_set) == len(class_names):
+        return "It could be any of your classes: none can be ruled out."
+    return f"It fits {listed(row.prediction_set, 'or')}; in nine cases of ten the right class is among those that fit."
+
+
+def about_answers(answers: Answers | None) -> str:
+    """What the columns of the answers mean, or why two of them are empty."""
+    if answers is None or all(row.error for row in answers.rows):
+        return ""
+    if note := answers.by.learned.model.calibration_note:
+        text = f"No confidence and no “what fits” yet: {note} Until then the answer is the class with most votes."
+    else:
+        text = (
+            f"“What fits”: for {percent(COVERAGE)} of clips like the ones it learned from, the right class is among these; each class is "
+            "tested on its own, while confidence weighs them against each other. “None of these”: too unlike all of them; the answer "
+            "with a question mark is only the closest class."
+        )
+    return f'<p class="calm-caption">{esc(text)}</p>'
+
+
+def _named(found: Sequence[tuple[str, float | None]]) -> str:
+    return ", ".join(name if share is None else f"{name} {percent(share)}" for name, share in found)
+
+
+def answer(row: ClipPrediction, class_names: Sequence[str]) -> str:
+    """The answer in words: "'owl' with 84 % confidence; next: 'bat' 9 %", and under it what else it could be."""
+    if row.error:
+        return f'<div class="calm-headline"><p class="calm-big">No answer</p><p>{esc(row.error)}</p></div>'
+    found = ranked(row, class_names)
+    rest = f"; next: {_named([(f'‘{name}’', share) for name, share in found[1:2]])}" if len(found) > 1 else ""
+    if row.prediction_set == ():
+        text = f"<b>None of your classes?</b> The closest is ‘{esc(row.label)}’"
+    elif row.confidence is None:
+        text = f"<b>‘{esc(row.label)}’</b>{esc(rest)}"
+    else:
+        text = f"<b>‘{esc(row.label)}’</b> with {percent(row.confidence)} confidence{esc(rest)}"
+    could_be = esc(set_in_words(row, class_names))
+    return f'<div class="calm-headline"><p class="calm-big">{text}</p>{f"<p>{could_be}</p>" * bool(could_be)}<p>{esc(row.name)}</p></div>'
+
+
+def asked(current: Current | None) -> str:
+    """Which classifier is going to answer."""
+    if current is None:
+        return notice("There is no classifier to ask yet: learn from your clips in the tab Learn, or open a saved one there.")
+    return f'<p class="calm-caption">Answers come from {esc(classes_of(current))}.</p>'
+
+
+def older(answers: Answers | None, current: Current | None) -> str:
+    if answers is None or answers.by is current:
+        return ""
+    return f"These answers are from an earlier classifier ({classes_of(answers.by)}). Press Predict to ask the present one."
+
+
+def no_correction(current: Current | None, workspace: Workspace, row: ClipPrediction) -> str:
+    """Why the row can't be corrected; empty where it can."""
+    if current is None or current.source != "clips" or not workspace.can_learn:
+        return "Corrections need the clips that the classifier was learned from: add them in the tab Clips and learn first."
+    return "This clip has no answer, so there is nothing to correct." if row.error else ""
+
+
+def corrected(answers: Answers, number: int) -> str:
+    """That the row is now one of the visitor's clips; empty where it isn't."""
+    if not answers.corrected or number != answers.chosen:
+        return ""
+    return f"Added as '{answers.corrected}'; learned again. This clip is now one of your clips."
+
+
+def vote_caption(best: pd.DataFrame, label: str) -> str:
+    """The heads that spoke loudest for a class, in words; best: rows of `figures.reliability_table` on the evidence."""
+    heads = [f"head {row.head} of layer {row.layer} ({row.reliability:.3g})" for row in best.itertuples()]
+    return (
+        "Each head's vote counts by its weight; 0 means that it speaks for this class as much as for the others. "
+        f"Loudest for ‘{esc(label)}’: {', '.join(heads)}."
+    )

@@ -1,0 +1,335 @@
+"""What the tab Review says: the clip on show, the answers, counts, exports. Pure; every name that a visitor chose is escaped here."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from calm_core.confidence import Proportion
+from calm_core.labelling import Acceptance, Added
+from calm_core.library import CurvePoint, Entry, ProjectInfo
+from calm_core.studio import Workspace
+
+from .bench import Bench
+from .session import KEEP_HOURS
+from .words import LONG_NAME, capital, caption, count, esc, notice, percent
+
+FEW_LABELS = 10  # per class: of fewer, that a clip is unlike them says little
+ORDER_CHOICES = [
+    ("most useful next", "useful"),
+    ("most uncertain first", "uncertain"),
+    ("most uncertain over all classes", "entropy"),
+    ("most unlike what is labelled", "diverse"),
+    ("most confident first", "confident"),
+    ("classes with few labels first", "balanced"),
+    ("random", "random"),
+]
+MACHINE_HEADERS = ["clip", "file", "label", "confidence"]
+CURVE_HEADERS = ["labelled clips", "recognised", "accuracy", "95 % interval"]
+DIGITS = "1234567890"
+STATES = {"uncertain": "uncertain", "exclude": "excluded"}
+KEYS = """
+<details><summary>Keys <kbd>?</kbd></summary><dl class="calm-keys">
+<div><dt><kbd>1</kbd> to <kbd>9</kbd>, <kbd>0</kbd></dt><dd>the class with that digit</dd></div>
+<div><dt><kbd>Enter</kbd></dt><dd>accept the suggestion</dd></div>
+<div><dt><kbd>U</kbd></dt><dd>uncertain: teaches nothing, is kept</dd></div>
+<div><dt><kbd>X</kbd></dt><dd>exclude from the data</dd></div>
+<div><dt><kbd>S</kbd></dt><dd>skip: comes back at the end</dd></div>
+<div><dt><kbd>Z</kbd></dt><dd>undo, skips too; <kbd>Y</kbd> does it again</dd></div>
+<div><dt><kbd>Space</kbd></dt><dd>play or pause</dd></div>
+<div><dt><kbd>?</kbd></dt><dd>show or hide these</dd></div>
+<div><dt><kbd>Esc</kbd></dt><dd>out of a text field, back to these keys</dd></div></dl></details>
+"""
+REVIEW_INTRO = (
+    "Here you label many clips quickly: each comes with a suggestion, you answer with one key, and the suggestions get better with every "
+    "answer. Every answer is saved at once and can be undone."
+)
+REVIEW_METHOD = (
+    "Suggestions come from your own labels with the settings of the CALM paper, so that every answer can be learned from at once; the "
+    "settings of the tab Learn don't change them. “Learn from these labels” puts the labelled clips into the tab Clips, in place of those "
+    "there (Undo brings them back), and learns from them with the settings of the tab Learn."
+)
+
+
+def project_choice(info: ProjectInfo) -> str:
+    if info.error:
+        return capital(info.error)
+    when = datetime.fromtimestamp(info.changed).strftime("%d %b %H:%M")
+    return f"{info.name}: {count(info.clips, 'clip')}, {info.labelled} labelled, {when}"
+
+
+def where_kept(public: bool, forgets: bool = True) -> str:
+    if public and not forgets:
+        return "Your project stays on this server. Only who has your private link can open it: keep the link to go on later."
+    if public:
+        return (
+            f"Your project stays on this server for {KEEP_HOURS} hours after your last step, and is then deleted with its recordings. Only "
+            "who has your private link can open it. To keep it longer, export it as a project ZIP; bring that back here to go on."
+        )
+    return "Projects stay on this computer until you delete them. Every answer is saved at once; open the page again to go on."
+
+
+def deletion(info: ProjectInfo) -> str:
+    """What is lost with a project."""
+    if info.error:
+        return notice(f"Delete this project, which can't be opened? {capital(info.error)} Its recordings go with it, for good.", "warning")
+    lost = f"{count(info.clips, 'clip')}, {count(info.labelled, 'label')} by you and the whole history"
+    return notice(f"Delete “{info.name}”? Its {lost} go for good; nothing brings them back. What you exported stays.", "warning")
+
+
+def project_line(bench: Bench) -> str:
+    """The project in one line, and whether everything is saved."""
+    now = bench.now
+    if now is None:
+        return ""
+    tally = Counter(entry.state for entry in now.entries)
+    mine = sum(entry.learnable for entry in now.entries)
+    parts = [count(len(now.entries), "clip"), f"{mine} labelled by you"]
+    parts += [f"{n} {what}" for what, n in (("machine-made", tally["positive"] - mine),) if n]
+    parts += [f"{tally[state]} {state}" for state in ("uncertain", "excluded") if tally[state]]
+    parts += [f"{tally['unlabelled']} to go", "all saved"]
+    return f'<p class="calm-project"><b>{esc(now.name)}</b> <span>{esc(" · ".join(parts))}</span></p>'
+
+
+def private_link(bench: Bench) -> str:
+    """The project's address, for this page's own script to complete and put into the address bar."""
+    if bench.labelling is None:
+        return '<p class="calm-link" data-project=""></p>'
+    id = esc(bench.labelling.project.id)
+    return (
+        f'<p class="calm-link calm-caption" data-project="{id}">Private link to this project: <a href="?project={id}">?project={id}</a>. '
+        f"{esc(where_kept(bench.public, bench.forgets))}</p>"
+    )
+
+
+def review_head(bench: Bench) -> str:
+    """The clip on show, how many are left, and what the classifier says."""
+    suggestion = bench.suggestion
+    if suggestion is None:
+        return notice(_nothing_on_show(bench), "empty")
+    entry, left = suggestion.entry, bench.left()
+    where = f", from {entry.recording}" if entry.recording and entry.recording not in entry.name else ""
+    length = f" {entry.seconds:.1f} s" if entry.seconds else ""
+    lines = [f'<p class="calm-place"><b>{esc(entry.name)}</b> <span>{esc(length + where)} · {left} left</span></p>']
+    if entry.state == "positive" and entry.judgement.judge == "machine":
+        sure = f" at {percent(entry.judgement.confidence)}" if entry.judgement.confidence is not None else ""
+        lines.append(f'<p class="calm-big">Machine-made{sure}: <b>‘{esc(entry.label)}’</b></p><p>Press Enter to confirm it.</p>')
+    elif not suggestion.label:
+        lines.append(f'<p class="calm-big">What is this?</p><p>{esc(_no_suggestion(bench))}</p>')
+    elif suggestion.fits == ():  # no confidence beside it, as in the tab Predict
+        label = f"‘{esc(suggestion.label)}’"
+        if _few_labels(bench):
+            first, unlike = f"Perhaps <b>{label}</b>", "the few clips you labelled so far, which says little yet"
+        else:
+            first, unlike = f"<b>None of your classes?</b> The closest is {label}", "what you labelled so far"
+        lines.append(f'<p class="calm-big">{first}</p>')
+        lines.append(f"<p>It is unlike {unlike}. If it is something else, name that below, or exclude it.</p>")
+    else:
+        sure = "" if suggestion.confidence is None else f", {percent(suggestion.confidence)} sure"
+        lines.append(f'<p class="calm-big">Sounds like <b>‘{esc(suggestion.label)}’</b>{sure}</p>')
+        second = [(name, None if suggestion.confidence is None else share) for name, share in suggestion.chances[1:2]]
+        why = "" if suggestion.confidence is not None else " How sure it is can be said from about ten labelled clips on."
+        lines.append(f"<p>Next best: {esc(', '.join(_quoted(second)))}.{why}</p>")
+    if entry.state in ("uncertain", "excluded"):
+        lines.append(f"<p>You called it {entry.state}.</p>")
+    return f'<div class="calm-headline">{"".join(lines)}</div>'
+
+
+def _quoted(found: Sequence[tuple[str, float | None]]) -> list[str]:
+    return [f"‘{name}’" + ("" if share is None else f" {percent(share)}") for name, share in found]
+
+
+def _few_labels(bench: Bench) -> bool:
+    given = [n for n in bench.now.class_counts.values() if n] if bench.now else []
+    return sum(given) < FEW_LABELS * len(given)
+
+
+def _no_suggestion(bench: Bench) -> str:
+    if bench.labelling is not None and bench.labelling.unheard:
+        return "The model has not listened to these clips yet, so it suggests nothing."
+    return "Suggestions begin as soon as two classes have a clip. Name a class below, or press its digit."
+
+
+def _nothing_on_show(bench: Bench) -> str:
+    if bench.now is None:
+        return "No project is open."
+    if not bench.now.entries:
+        return "The project is empty. Add clips without labels below; then they come one at a time."
+    if made := len(bench.machine_made()):
+        return f"No clip is left to answer. {count(made, 'label')} made by the machine still wait for your word: see below."
+    return (
+        "No clip waits here: every clip has an answer. Add clips without labels below, and they come one at a time, with a suggestion; "
+        "or learn from the labels, or export them."
+    )
+
+
+def review_answers(bench: Bench) -> str:
+    """The buttons of the answers, and what came of the latest one; review.js reads the data- attributes."""
+    now, suggestion = bench.now, bench.suggestion
+    if now is None:
+        return ""
+    clip = "" if bench.clip is None else bench.clip
+    off = "disabled" if suggestion is None else ""
+    classes = []
+    for i, name in enumerate(now.class_names):
+        digit = f'data-digit="{DIGITS[i]}"' if i < len(DIGITS) else ""
+        key = f"<kbd>{DIGITS[i]}</kbd> " if digit else ""
+        best = " calm-best" if suggestion and suggestion.label == name and suggestion.fits != () else ""
+        attributes = f'class="calm-key{best}" data-act="label" data-label="{esc(name)}" {digit} {off}'
+        classes.append(f'<button type="button" {attributes}>{key}{esc(name)}</button>')
+    machine = suggestion and suggestion.entry.state == "positive" and suggestion.entry.label
+    accept = machine or (suggestion.label if suggestion else "")
+    undo = "the skip" if bench.can_undo_skip else now.undo
+    redo = "the skip" if bench.can_redo_skip else now.redo
+    acts = [
+        ("accept", "Enter", f"Accept ‘{accept}’" if accept else "Accept", "" if accept else "disabled"),
+        ("uncertain", "U", "Uncertain", off),
+        ("exclude", "X", "Exclude", off),
+        ("skip", "S", "Skip", off),
+        ("undo", "Z", f"Undo: {undo}" if undo else "Undo", "" if undo else "disabled"),
+        ("redo", "Y", f"Redo: {redo}" if redo else "Redo", "" if redo else "disabled"),
+    ]
+    rest = "".join(
+        f'<button type="button" class="calm-key" data-act="{act}" {state}><kbd>{key}</kbd> {esc(text)}</button>'
+        for act, key, text, state in acts
+    )
+    return (
+        f'<div class="calm-answering" data-turn="{bench.turn}" data-clip="{clip}" data-revision="{now.revision}">'
+        f'<div class="calm-answers" role="group" aria-label="Classes">{"".join(classes)}</div>'
+        f'<div class="calm-answers" role="group" aria-label="Other answers">{rest}</div>'
+        f'<p class="calm-said" role="status">{esc(said_sentence(bench))}</p></div>'
+    )
+
+
+def said_sentence(bench: Bench) -> str:
+    """What came of the latest act. A sentence that begins with "Saved" is shown only after the label is on the disk."""
+    said = bench.said
+    if said.what == "label":
+        return f"Saved: {said.name} is ‘{said.label}’."
+    if said.what in STATES:
+        return f"Saved: {said.name} is {STATES[said.what]}."
+    return {
+        "skip": f"Skipped {said.name}; it comes back at the end.",
+        "unskip": f"{said.name} is back.",
+        "undo": f"Saved: taken back: {said.name}.",
+        "redo": f"Saved: done again: {said.name}.",
+        "accepted": f"Saved: {count(said.count, 'suggestion')} accepted, marked as machine-made until you confirm them.",
+        "confirmed": f"Saved: {count(said.count, 'label')} confirmed.",
+        "added": f"Saved: {said.name}",
+        "imported": f"Saved: {said.name}",
+        "class": f"Saved: class ‘{said.label}’ added.",
+        "stale": "This project was changed in another tab. It is reloaded now; nothing was overwritten. Look, then answer again.",
+        "gone": "That answer came for a clip that isn't on show any more; nothing was changed.",
+        "nothing": f"There is nothing to {said.name}." if said.name in ("undo", "redo") else "Nothing was changed.",
+    }.get(said.what, "")
+
+
+def acceptance(found: Acceptance) -> str:
+    """What accepting would mean, before it is done."""
+    aside = (
+        f" {count(found.unlike, 'more clip')} as sure {'fits' if found.unlike == 1 else 'fit'} none of your classes: these wait for you."
+    )
+    unlike = aside if found.unlike else ""
+    if not found.clips:
+        return f"No suggestion is {percent(found.confidence)} sure or more. Lower the confidence, or label some more by hand.{unlike}"
+    each = listed_counts(found.per_class)
+    wrong = found.expected_wrong
+    expect = "fewer than one of them" if wrong < 1 else f"about {wrong:.0f} of them"
+    right, n = found.held_out
+    proof = (
+        f"Of your own labelled clips, {n} got such a confidence when left out, and {right} of those were right."
+        if n
+        else "None of your own labelled clips got such a confidence when left out, so nothing stands behind this."
+    )
+    return (
+        f"This labels {count(len(found.clips), 'clip')}: {each}. If the confidence is right, expect {expect} to be wrong. {proof} "
+        f"They are marked as machine-made, and teach nothing until you confirm them.{unlike}"
+    )
+
+
+def listed_counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{n} ‘{name}’" for name, n in sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def machine_rows(entries: Sequence[Entry]) -> list[list[Any]]:
+    return [[e.id, e.name, e.label, "" if e.judgement.confidence is None else percent(e.judgement.confidence)] for e in entries]
+
+
+def curve_text(points: Sequence[CurvePoint]) -> str:
+    """The curve as a sentence."""
+    asked = [point for point in points if point.n]
+    if not asked:
+        return caption(
+            "Each labelled clip is left out in turn and recognised by the others; the share that is right grows with the labels."
+        )
+    first, last = asked[0], asked[-1]
+    now = Proportion(last.hits, last.n)
+    text = f"With {count(last.labels, 'labelled clip')}, {now} are recognised when they are left out."
+    if last.labels > first.labels:
+        text += f" With {first.labels} it was {percent(first.hits / first.n)}."
+    return (
+        f'<p class="calm-caption">{esc(text)} Clips chosen because they are hard pull this number down: it is the accuracy on what you '
+        "labelled, not on the whole pool.</p>"
+    )
+
+
+def curve_rows(points: Sequence[CurvePoint]) -> list[list[Any]]:
+    rows = []
+    for point in points:
+        if point.n:
+            low, high = Proportion(point.hits, point.n).interval
+            share = percent(point.hits / point.n)
+            rows.append([point.labels, f"{point.hits} of {point.n}", share, f"{percent(low)} to {percent(high)}"])
+    return rows
+
+
+def clips_added(added: Added) -> str:
+    text = f"{count(len(added.ids), 'clip')} added"
+    if added.repeated:
+        text += f"; {count(added.repeated, 'clip')} {'was' if added.repeated == 1 else 'were'} already here"
+    if added.labelled:
+        text += f", {added.labelled} of them without a label until now"
+    if added.unusable:
+        first = added.unusable[0]
+        text += f"; {len(added.unusable)} can't be used, the first: {first.clip.name}, {first.reason}"
+    return text.rstrip(".") + "."
+
+
+def start_hint(workspace: Workspace) -> str:
+    """What a new project begins with."""
+    if n := len(workspace.usable):
+        return f"It begins with your {count(n, 'clip')} of {count(len(set(workspace.labels)), 'class', 'classes')} from the tab Clips."
+    return "It begins empty. To begin with labelled clips, add them in the tab Clips first; or name the classes as you go."
+
+
+def file_stem(name: str) -> str:
+    """A project's name as the beginning of a file's."""
+    return re.sub(r"[^\w-]+", "-", name).strip("-")[:LONG_NAME] or "project"
+
+
+def export_note(bench: Bench, format: str) -> str:
+    """What is in the file, and what isn't."""
+    if bench.now is None:
+        return ""
+    entries = bench.now.entries
+    machine = len(bench.machine_made())
+    marked = f" {count(machine, 'label')} made by the machine {'is' if machine == 1 else 'are'} marked as such." if machine else ""
+    if format in ("csv", "audiofolder", "label-studio"):
+        return f"All {count(len(entries), 'clip')}, with labels and states.{marked}"
+    given = sum(e.state == "positive" or (format != "class-folders" and e.state == "uncertain" and e.label is not None) for e in entries)
+    plain = f" {machine} of the labels {'is' if machine == 1 else 'are'} machine-made, which this format can't tell." if machine else ""
+    return f"{given} of {count(len(entries), 'clip')}: those with a class that aren't excluded.{plain if format != 'raven' else marked}"
+
+
+def learn_from(bench: Bench) -> str:
+    """The button that takes the project's labels to the tab Learn; "" where they teach nothing yet."""
+    given = [n for n in bench.now.class_counts.values() if n] if bench.now else []
+    return f"Learn from these {sum(given)} labels" if len(given) > 1 else ""
+
+
+def project_name(stem: str) -> str:
+    """A project's name from the file that it was exported to."""
+    return re.sub(r"_audiofolder$", "", stem).replace("-", " ").strip() or "My sounds"
