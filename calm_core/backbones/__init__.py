@@ -117,6 +117,32 @@ BACKBONES: tuple[BackboneRow, ...] = (
         "speech",
         "mistral-common",
     ),
+    BackboneRow(
+        "granite-speech-2b",
+        "Granite Speech 3.3 2B",
+        "granite_speech",
+        "ibm-granite/granite-speech-3.3-2b",
+        "main",
+        9,
+        30,
+        "40 x 32",
+        "Apache-2.0",
+        "speech",
+        "peft",
+    ),
+    BackboneRow(
+        "phi-4-multimodal",
+        "Phi-4 multimodal",
+        "phi4_multimodal",
+        "microsoft/Phi-4-multimodal-instruct",
+        "refs/pr/70",  # main holds the weights for the code of the repository, this those for transformers' own
+        15,
+        30,
+        "32 x 24",
+        "MIT",
+        "speech",
+        "peft",
+    ),
     BackboneRow("qwen3-asr-2b", "Qwen3-ASR 1.7B", "chat", "Qwen/Qwen3-ASR-1.7B-hf", "main", 6, 30, "28 x 16", "Apache-2.0", "speech"),
     BackboneRow("glm-asr-nano", "GLM-ASR Nano", "chat", "zai-org/GLM-ASR-Nano-2512", "main", 6, 30, "28 x 16", "MIT", "speech"),
     BackboneRow("whisper-small", "Whisper small", "whisper", "openai/whisper-small", "main", 1, 30, "24 x 12", "Apache-2.0", "speech"),
@@ -134,13 +160,6 @@ BACKBONES: tuple[BackboneRow, ...] = (
     ),
     BackboneRow("fake", "Fake (tests)", "fake", None, "seed-0", 0.0, 5, "4 x 8", "Apache-2.0", hidden=True),
 )
-
-
-# Families of transformers that can't be read here, by model type, and why: said by 'backbones', 'doctor' and a load from the hub.
-NOT_OFFERED = {
-    "granite_speech": "Granite Speech can't be used: its sound features need torchaudio, its language model an adapter that needs peft",
-    "phi4_multimodal": "Phi-4-multimodal can't be used: transformers gives no access to its sound features, and its adapter needs peft",
-}
 
 
 def offered() -> tuple[BackboneRow, ...]:
@@ -211,7 +230,6 @@ __all__ = [
     "BACKBONES",
     "DEFAULT_BACKBONE",
     "HUB_PREFIX",
-    "NOT_OFFERED",
     "Answering",
     "Attending",
     "Backbone",

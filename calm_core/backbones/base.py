@@ -159,7 +159,8 @@ def find_projections(decoder: nn.Module, layers: int, heads: int) -> tuple[list[
         found_here = {
             name: m
             for name, m in layer.named_modules()
-            if isinstance(m, nn.Linear) and name.split(".")[-1] in PROJECTION_NAMES and "attn" in name
+            # What a LoRA adapter wraps keeps its name on the wrapper.
+            if isinstance(m, nn.Linear) and name.removesuffix(".base_layer").split(".")[-1] in PROJECTION_NAMES and "attn" in name
         }
         if len(found_here) != 1:
             linear = [name for name, m in layer.named_modules() if isinstance(m, nn.Linear)]

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import DynamicCache, PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase, SequenceFeatureExtractor
 
 from ..errors import BackboneError
 from ..hooks import capture_heads
@@ -36,6 +36,14 @@ class Prepared:
 
     ids: Tensor
     features: dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class SoundProcessor:
+    """The parts that sound needs of a processor that can't be made without those for images."""
+
+    feature_extractor: SequenceFeatureExtractor
+    tokenizer: PreTrainedTokenizerBase
 
 
 class ChatBackbone:
@@ -114,10 +122,13 @@ class ChatBackbone:
             raise BackboneError(f"{self.id}: its configuration names no audio_token_id; this model can't be read.")
         return int(token)
 
+    def _messages(self, prompt: str) -> list[dict[str, Any]]:
+        """What is said, as the model's chat template takes it."""
+        return [{"role": "user", "content": [{"type": "audio", "audio_url": ""}, {"type": "text", "text": prompt}]}]
+
     def _text(self, prompt: str) -> str:
         """The whole prompt with the place of the audio marked, by the model's own chat template."""
-        message = [{"role": "user", "content": [{"type": "audio", "audio_url": ""}, {"type": "text", "text": prompt}]}]
-        return str(self.processor.apply_chat_template(message, add_generation_prompt=True, tokenize=False))
+        return str(self.processor.apply_chat_template(self._messages(prompt), add_generation_prompt=True, tokenize=False))
 
     def _audio_options(self, waveform: Array) -> dict[str, Any]:  # noqa: ARG002
         """Keywords for the processor about one waveform (n,)."""

@@ -6,12 +6,9 @@ both families. Their feature extractor's window is 300 s: here the mel is as lon
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import PreTrainedTokenizerBase, WhisperFeatureExtractor
 from transformers.models.qwen2_5_omni.processing_qwen2_5_omni import _get_feat_extract_output_lengths as audio_tokens_2_5
 from transformers.models.qwen3_omni_moe.processing_qwen3_omni_moe import _get_feat_extract_output_lengths as audio_tokens_3
 
@@ -21,14 +18,6 @@ Array = NDArray[np.float32]
 
 HOPS_BEHIND = 4  # of silence behind the clip, so that its last frame holds no reflection
 MIN_FRAMES = 9  # of mel, 0.09 s: at least one audio token in both families
-
-
-@dataclass(frozen=True, slots=True)
-class SoundProcessor:
-    """The parts of an omni model's processor that sound needs."""
-
-    feature_extractor: WhisperFeatureExtractor
-    tokenizer: PreTrainedTokenizerBase
 
 
 class Qwen25OmniBackbone(ChatBackbone):
