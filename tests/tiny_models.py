@@ -24,7 +24,7 @@ from transformers import PreTrainedTokenizerFast, WhisperFeatureExtractor, Whisp
 from calm_core.backbones import load_backbone
 from calm_core.backbones.chat import ChatBackbone, SoundProcessor
 from calm_core.backbones.granite import GraniteSounds, GraniteSpeechBackbone
-from calm_core.backbones.omni import Qwen3OmniBackbone, Qwen25OmniBackbone
+from calm_core.backbones.omni import OmniBackbone, Qwen3OmniBackbone, Qwen25OmniBackbone
 from calm_core.backbones.phi4 import Phi4MultimodalBackbone
 from calm_core.backbones.trimmed import AudioFlamingoBackbone, MusicFlamingoBackbone, Qwen2AudioBackbone, TrimmedBackbone
 from calm_core.backbones.voxtral import VoxtralBackbone
@@ -134,7 +134,9 @@ def music_flamingo() -> MusicFlamingoBackbone:
 
 
 def qwen2_5_omni() -> Qwen25OmniBackbone:
-    tokens = tokenizer(audio_token="<|AUDIO|>", audio_bos_token="<|audio_bos|>", audio_eos_token="<|audio_eos|>", image_token="<|IMAGE|>")
+    names = {"audio": "AUDIO", "audio_bos": "audio_bos", "audio_eos": "audio_eos", "image": "IMAGE", "video": "VIDEO"}
+    names |= {"vision_bos": "vision_bos", "vision_eos": "vision_eos"}
+    tokens = tokenizer(**{f"{name}_token": f"<|{token}|>" for name, token in names.items()})
     rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [1, 1, 2]}
     config = transformers.Qwen2_5OmniThinkerConfig(
         audio_config={**WHISPER_ENCODER, "output_dim": 32, "n_window": 20},
@@ -142,9 +144,9 @@ def qwen2_5_omni() -> Qwen25OmniBackbone:
         text_config={**DECODER, "head_dim": 8, "vocab_size": len(tokens), "rope_parameters": rope},
         audio_token_index=tokens.convert_tokens_to_ids("<|AUDIO|>"),
         image_token_index=tokens.convert_tokens_to_ids("<|IMAGE|>"),
-        video_token_index=9_999,
-        vision_start_token_id=9_996,
-        vision_end_token_id=9_997,
+        video_token_index=tokens.convert_tokens_to_ids("<|VIDEO|>"),
+        vision_start_token_id=tokens.convert_tokens_to_ids("<|vision_bos|>"),
+        vision_end_token_id=tokens.convert_tokens_to_ids("<|vision_eos|>"),
         audio_start_token_id=tokens.convert_tokens_to_ids("<|audio_bos|>"),
         audio_end_token_id=tokens.convert_tokens_to_ids("<|audio_eos|>"),
     )
@@ -334,7 +336,7 @@ FAMILIES = {
 
 def whole_inputs(backbone: ChatBackbone, waveform: np.ndarray, prompt: str) -> dict[str, torch.Tensor]:
     """What transformers' own full forward pass takes for one clip: the processor's inputs over the whole window, nothing trimmed."""
-    if isinstance(backbone, Qwen25OmniBackbone):
+    if isinstance(backbone, OmniBackbone):
         whole = backbone._extractor([waveform], sampling_rate=16_000, return_attention_mask=True, return_tensors="pt")
         features = {"input_features": whole["input_features"], "feature_attention_mask": whole["attention_mask"]}
         ids = backbone.prepare(waveform, prompt).ids

@@ -12,7 +12,7 @@ import torch
 
 from ..errors import BackboneError
 from .attending import Attending
-from .base import Answering, Backbone, HeadShape, check_layers, device_memory_gb, free_memory, weights_gb
+from .base import Answering, Backbone, HeadShape, Seeing, check_layers, device_memory_gb, free_memory, weights_gb
 from .fake import FakeBackbone
 
 POCKET_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pocket"
@@ -28,7 +28,8 @@ class BackboneRow:
 
     revision: a pinned commit; "main" becomes the commit that the hub reports when it is loaded (embedded: hash of weights).
     memory_gb: device memory for the weights in bfloat16 (the pocket: float32) and one batch; a CPU runs in float32 and needs twice that.
-    heads: layers x heads, as text; hears: what it was trained on; needs: a package beside those of requirements.txt.
+    heads: layers x heads, as text; hears: what it was trained on; needs: a package beside those of requirements.txt;
+    sees: it also takes the pictures of a video (`ExtractOptions.video`).
     """
 
     id: str
@@ -42,6 +43,7 @@ class BackboneRow:
     licence: str
     hears: str = "all sounds"
     needs: str = ""
+    sees: bool = False
     hidden: bool = False  # for tests only: not offered in menus
 
     @property
@@ -76,8 +78,12 @@ BACKBONES: tuple[BackboneRow, ...] = (
         "32 x 32",
         "Apache-2.0",
     ),
-    BackboneRow("qwen25-omni-7b", "Qwen2.5-Omni 7B", "qwen2_5_omni", "Qwen/Qwen2.5-Omni-7B", "main", 20, 30, "28 x 28", "Apache-2.0"),
-    BackboneRow("qwen25-omni-3b", "Qwen2.5-Omni 3B", "qwen2_5_omni", "Qwen/Qwen2.5-Omni-3B", "main", 11, 30, "36 x 16", "qwen-research"),
+    BackboneRow(
+        "qwen25-omni-7b", "Qwen2.5-Omni 7B", "qwen2_5_omni", "Qwen/Qwen2.5-Omni-7B", "main", 20, 30, "28 x 28", "Apache-2.0", sees=True
+    ),
+    BackboneRow(
+        "qwen25-omni-3b", "Qwen2.5-Omni 3B", "qwen2_5_omni", "Qwen/Qwen2.5-Omni-3B", "main", 11, 30, "36 x 16", "qwen-research", sees=True
+    ),
     BackboneRow(
         "qwen3-omni-30b", "Qwen3-Omni 30B-A3B", "qwen3_omni", "Qwen/Qwen3-Omni-30B-A3B-Instruct", "main", 68, 30, "48 x 32", "Apache-2.0"
     ),
@@ -235,6 +241,7 @@ __all__ = [
     "Backbone",
     "BackboneRow",
     "HeadShape",
+    "Seeing",
     "backbone_row",
     "check_layers",
     "fitting",

@@ -85,7 +85,7 @@ class ChatBackbone:
         with self._alone, one_out_of_memory():
             embeddings, lengths = self._embed(prepared)
             with capture_heads(wanted, self.shape.heads, lengths - 1, then_stop=True) as capture:
-                self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=False)
+                self._decoder(inputs_embeds=embeddings, position_ids=self._positions(prepared), attention_mask=None, use_cache=False)
             return capture.vectors().numpy()
 
     def answer(self, waveforms: Sequence[Array], prompt: str) -> list[str]:
@@ -149,6 +149,10 @@ class ChatBackbone:
             ).pooler_output.flatten(0, -2)
             for clip in clips
         ]
+
+    def _positions(self, clips: Sequence[Prepared]) -> Tensor | None:  # noqa: ARG002
+        """Where the tokens stand, padded on the right; None where they are counted."""
+        return None
 
     # What is the same for all.
 
