@@ -155,11 +155,21 @@ def qwen2_5_omni() -> Qwen25OmniBackbone:
 
 
 def qwen3_omni() -> Qwen3OmniBackbone:
-    tokens = tokenizer(audio_token="<|audio_pad|>", audio_bos_token="<|audio_start|>", audio_eos_token="<|audio_end|>")
+    names = {"audio": "audio_pad", "audio_bos": "audio_start", "audio_eos": "audio_end", "video": "video_pad"}
+    names |= {"vision_bos": "vision_start", "vision_eos": "vision_end"}
+    tokens = tokenizer(**{f"{name}_token": f"<|{token}|>" for name, token in names.items()})
     rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [2, 2, 2]}
+    vision = {
+        "depth": 1,
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_heads": 2,
+        "out_hidden_size": 32,
+        "deepstack_visual_indexes": [0],
+    }
     config = transformers.Qwen3OmniMoeThinkerConfig(
         audio_config={**WHISPER_ENCODER, "output_dim": 32, "downsample_hidden_size": 8},
-        vision_config={"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32},
+        vision_config=vision,
         text_config={
             **DECODER,
             "vocab_size": len(tokens),
@@ -171,10 +181,10 @@ def qwen3_omni() -> Qwen3OmniBackbone:
         audio_token_id=tokens.convert_tokens_to_ids("<|audio_pad|>"),
         audio_start_token_id=tokens.convert_tokens_to_ids("<|audio_start|>"),
         audio_end_token_id=tokens.convert_tokens_to_ids("<|audio_end|>"),
-        vision_start_token_id=9_996,
-        vision_end_token_id=9_997,
+        vision_start_token_id=tokens.convert_tokens_to_ids("<|vision_start|>"),
+        vision_end_token_id=tokens.convert_tokens_to_ids("<|vision_end|>"),
         image_token_id=9_998,
-        video_token_id=9_999,
+        video_token_id=tokens.convert_tokens_to_ids("<|video_pad|>"),
     )
     model = build(transformers.Qwen3OmniMoeThinkerForConditionalGeneration, config)
     return Qwen3OmniBackbone("tiny", "0", model, SoundProcessor(extractor(300), tokens), "cpu")

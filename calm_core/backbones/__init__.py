@@ -85,7 +85,16 @@ BACKBONES: tuple[BackboneRow, ...] = (
         "qwen25-omni-3b", "Qwen2.5-Omni 3B", "qwen2_5_omni", "Qwen/Qwen2.5-Omni-3B", "main", 11, 30, "36 x 16", "qwen-research", sees=True
     ),
     BackboneRow(
-        "qwen3-omni-30b", "Qwen3-Omni 30B-A3B", "qwen3_omni", "Qwen/Qwen3-Omni-30B-A3B-Instruct", "main", 68, 30, "48 x 32", "Apache-2.0"
+        "qwen3-omni-30b",
+        "Qwen3-Omni 30B-A3B",
+        "qwen3_omni",
+        "Qwen/Qwen3-Omni-30B-A3B-Instruct",
+        "main",
+        68,
+        30,
+        "48 x 32",
+        "Apache-2.0",
+        sees=True,
     ),
     BackboneRow(
         "audio-flamingo-3",

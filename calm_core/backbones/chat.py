@@ -83,9 +83,9 @@ class ChatBackbone:
         wanted = self._projections[: check_layers(layers, self.shape)]
         # The hooks sit on the one model that all threads share: two passes at once would capture each other's rows.
         with self._alone, one_out_of_memory():
-            embeddings, lengths = self._embed(prepared)
+            embeddings, lengths, beside = self._embed(prepared)
             with capture_heads(wanted, self.shape.heads, lengths - 1, then_stop=True) as capture:
-                self._decoder(inputs_embeds=embeddings, position_ids=self._positions(prepared), attention_mask=None, use_cache=False)
+                self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=False, **beside)
             return capture.vectors().numpy()
 
     def answer(self, waveforms: Sequence[Array], prompt: str) -> list[str]:
@@ -150,17 +150,13 @@ class ChatBackbone:
             for clip in clips
         ]
 
-    def _positions(self, clips: Sequence[Prepared]) -> Tensor | None:  # noqa: ARG002
-        """Where the tokens stand, padded on the right; None where they are counted."""
-        return None
-
     # What is the same for all.
 
     def _placed(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.model.device, self.model.dtype if tensor.is_floating_point() else tensor.dtype)
 
-    def _embed(self, clips: Sequence[Prepared]) -> tuple[Tensor, Tensor]:
-        """Embeddings (N, T, E), padded on the right, and the length of each row (N,)."""
+    def _embed(self, clips: Sequence[Prepared]) -> tuple[Tensor, Tensor, dict[str, Any]]:
+        """Embeddings (N, T, E), padded on the right, the length of each row (N,), and what else the decoder takes, by name."""
         encoded = self._encode(clips)
         for clip, audio in zip(clips, encoded, strict=True):
             if (count := int((clip.ids == self._audio_token).sum())) != len(audio) or not count:
@@ -175,14 +171,14 @@ class ChatBackbone:
         # The audio token may lie outside the decoder's vocabulary; what is looked up in its place is overwritten.
         embeddings = self.model.get_input_embeddings()(ids.masked_fill(places, 0))
         embeddings[places] = torch.cat(encoded).to(embeddings.dtype)
-        return embeddings, lengths
+        return embeddings, lengths, {}
 
     @contextmanager
     def _reading(self, waveforms: Sequence[Array], prompt: str) -> Iterator[Reading]:
         """The prompts, read; inside, this thread alone uses the model."""
         with torch.inference_mode(), self._alone, one_out_of_memory():
-            embeddings, lengths = self._embed([self.prepare(waveform, prompt) for waveform in waveforms])
-            read = self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=True)
+            embeddings, lengths, beside = self._embed([self.prepare(waveform, prompt) for waveform in waveforms])
+            read = self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=True, **beside)
             yield Reading(read.past_key_values, lengths, self._logits(read.last_hidden_state[torch.arange(len(lengths)), lengths - 1]))
 
     def _decode(self, ids: Tensor, positions: Tensor, mask: Tensor | None, cache: DynamicCache) -> Tensor:

@@ -1,16 +1,16 @@
-"""The thinkers of Qwen2.5-Omni and Qwen3-Omni: sound and, for Qwen2.5-Omni, the pictures of a video beside its sound.
+"""The thinkers of Qwen2.5-Omni and Qwen3-Omni: sound, and the pictures of a video beside its sound.
 
 Their own processors can't be made without torchvision, so tokenizer and feature extractor are used directly, with the chat format of
 both families. Their feature extractor's window is 300 s: here the mel is as long as the clip, with silence behind it for the last frame.
 
-A video is given as transformers' processor gives one whose sound is used: its tokens and those of the sound follow each other in chunks
-of two seconds, and their positions are times. Qwen3-Omni hears only: what it sees also enters deeper layers, by another way.
+A video is given as transformers' processors give one whose sound is used: its tokens and those of the sound take turns, and their
+positions are times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -30,10 +30,16 @@ MIN_FRAMES = 9  # of mel, 0.09 s: at least one audio token in both families
 
 
 class OmniBackbone(ChatBackbone):
-    """What both families do with sound."""
+    """A Seeing backbone (see base.py): what both families do alike.
+
+    audio_marks: before the sound, in place of it, behind it; levels: mean and deviation that pictures are normalised with; deepstack:
+    whether what is seen also enters deeper layers.
+    """
 
     system: ClassVar[str]
-    audio_marks: ClassVar[tuple[str, str, str]]  # before the sound, in place of it, behind it
+    audio_marks: ClassVar[tuple[str, str, str]]
+    levels: ClassVar[tuple[list[float], list[float]]]
+    deepstack: ClassVar[bool]
 
     def _window_s(self) -> float:
         return 30.0  # as the other families: longer clips are cut into windows that vote
@@ -44,6 +50,10 @@ class OmniBackbone(ChatBackbone):
 
     def _audio_tokens(self, frames: int) -> int:
         """Audio embeddings of so many frames of mel."""
+        raise NotImplementedError
+
+    def _turns(self, times: Tensor) -> Tensor:
+        """What orders the tokens of pictures and sound, by the time of each in positions; pictures first where it is the same."""
         raise NotImplementedError
 
     def prepare(self, waveform: Array, prompt: str) -> Prepared:
@@ -62,17 +72,6 @@ class OmniBackbone(ChatBackbone):
         ids = self.processor.tokenizer(text, return_tensors="pt")["input_ids"][0]
         return Prepared(ids, {"input_features": found["input_features"], "feature_attention_mask": found["attention_mask"]})
 
-
-class Qwen25OmniBackbone(OmniBackbone):
-    """A Seeing backbone (see base.py) over Qwen2_5OmniThinkerForConditionalGeneration."""
-
-    version = "qwen2_5_omni/1"
-    system = "You are Qwen, a virtual human developed by the Qwen Team, Alibaba Group, capable of perceiving auditory and visual inputs, as well as generating text and speech."  # noqa: E501 (the family's own words)
-    audio_marks = ("<|audio_bos|>", "<|AUDIO|>", "<|audio_eos|>")
-
-    def _audio_tokens(self, frames: int) -> int:
-        return int(audio_tokens_2_5(frames))
-
     @property
     def side_step(self) -> int:
         """See Seeing: so many pixels become one token."""
@@ -88,15 +87,16 @@ class Qwen25OmniBackbone(OmniBackbone):
         times = torch.arange(int(grid[0])) * step_s * config.position_id_per_seconds
         seen_at = times.repeat_interleave(int(grid[1:].prod()) // config.vision_config.spatial_merge_size**2)
         tokens = torch.cat([torch.full_like(seen_at, config.video_token_id), torch.full(sound.shape, self._audio_token)]).long()
-        chunk = torch.cat([seen_at, torch.arange(len(sound))]) // (config.position_id_per_seconds * config.seconds_per_chunk)
+        turns = self._turns(torch.cat([seen_at, torch.arange(len(sound))]))
         start, end = int(sound[0]), int(sound[-1]) + 1
         opening, closing = (torch.tensor([mark]) for mark in (config.vision_start_token_id, config.vision_end_token_id))
         before = [heard.ids[: start - 1], opening, heard.ids[start - 1 : start]]  # the sound's own marks stay next to the tokens
         behind = [heard.ids[end : end + 1], closing, heard.ids[end + 1 :]]
-        ids = torch.cat([*before, tokens[chunk.argsort(stable=True)], *behind])
+        ids = torch.cat([*before, tokens[turns.argsort(stable=True)], *behind])
         positions, _ = self.model.get_rope_index(
             ids[None],
             video_grid_thw=grid[None],
+            attention_mask=torch.ones_like(ids)[None],
             use_audio_in_video=True,
             audio_seqlens=heard.features["feature_attention_mask"].sum(-1),
             second_per_grids=torch.tensor([step_s]),
@@ -111,29 +111,48 @@ class Qwen25OmniBackbone(OmniBackbone):
         behind = -len(pictures) % step  # the last picture stays on
         pictures = np.concatenate([pictures, pictures[-1:].repeat(behind, axis=0)])
         grid = torch.tensor([len(pictures) // step, pictures.shape[1] // size, pictures.shape[2] // size])
-        levels = (torch.from_numpy(pictures) / 255 - torch.tensor(OPENAI_CLIP_MEAN)) / torch.tensor(OPENAI_CLIP_STD)
+        mean, deviation = (torch.tensor(level) for level in self.levels)
+        levels = (torch.from_numpy(pictures) / 255 - mean) / deviation
         blocks = levels.view(int(grid[0]), step, int(grid[1]) // merge, merge, size, int(grid[2]) // merge, merge, size, 3)
         return blocks.permute(0, 2, 5, 3, 6, 8, 1, 4, 7).reshape(int(grid.prod()), -1), grid
 
-    def _embed(self, clips: Sequence[Prepared]) -> tuple[Tensor, Tensor]:
-        embeddings, lengths = super()._embed(clips)
-        for row, clip in zip(embeddings, clips, strict=True):
-            if "pixel_values_videos" in clip.features:
-                seen = self.model.get_video_features(
-                    self._placed(clip.features["pixel_values_videos"]), self._placed(clip.features["video_grid_thw"])
-                ).pooler_output[0]
-                row[: len(clip.ids)][(clip.ids == self.model.config.video_token_id).to(row.device)] = seen.to(row.dtype)
-        return embeddings, lengths
+    def _embed(self, clips: Sequence[Prepared]) -> tuple[Tensor, Tensor, dict[str, Any]]:
+        embeddings, lengths, beside = super()._embed(clips)
+        showing = {i: clip for i, clip in enumerate(clips) if "positions" in clip.features}
+        if not showing:
+            return embeddings, lengths, beside
+        videos = [torch.cat([clip.features[name] for clip in showing.values()]) for name in ("pixel_values_videos", "video_grid_thw")]
+        shown = self.model.get_video_features(*(self._placed(part) for part in videos))
+        # Positions are counted where nothing is shown; elsewhere they are (time, row, column).
+        positions = torch.arange(embeddings.shape[1], dtype=torch.float).repeat(3, len(clips), 1)
+        places = torch.zeros(embeddings.shape[:2], dtype=torch.bool)
+        for i, clip in showing.items():
+            positions[:, i, : len(clip.ids)] = clip.features["positions"]
+            places[i, : len(clip.ids)] = clip.ids == self.model.config.video_token_id
+        places = places.to(embeddings.device)
+        embeddings[places] = torch.cat(shown.pooler_output).to(embeddings.dtype)
+        beside = {"position_ids": positions.to(embeddings.device)}
+        if self.deepstack:
+            deeper = [torch.cat(layer).to(embeddings.dtype) for layer in shown.deepstack_features]
+            beside |= {"visual_pos_masks": places, "deepstack_visual_embeds": deeper}
+        return embeddings, lengths, beside
 
-    def _positions(self, clips: Sequence[Prepared]) -> Tensor | None:
-        """(3, N, T): time, row and column."""
-        if not any("positions" in clip.features for clip in clips):
-            return None
-        positions = torch.arange(max(len(clip.ids) for clip in clips)).repeat(3, len(clips), 1)
-        for i, clip in enumerate(clips):
-            if "positions" in clip.features:
-                positions[:, i, : len(clip.ids)] = clip.features["positions"]
-        return positions.to(self.model.device)
+
+class Qwen25OmniBackbone(OmniBackbone):
+    """Qwen2_5OmniThinkerForConditionalGeneration."""
+
+    version = "qwen2_5_omni/1"
+    system = "You are Qwen, a virtual human developed by the Qwen Team, Alibaba Group, capable of perceiving auditory and visual inputs, as well as generating text and speech."  # noqa: E501 (the family's own words)
+    audio_marks = ("<|audio_bos|>", "<|AUDIO|>", "<|audio_eos|>")
+    levels = (OPENAI_CLIP_MEAN, OPENAI_CLIP_STD)
+    deepstack = False
+
+    def _audio_tokens(self, frames: int) -> int:
+        return int(audio_tokens_2_5(frames))
+
+    def _turns(self, times: Tensor) -> Tensor:
+        config = self.model.config
+        return times // (config.position_id_per_seconds * config.seconds_per_chunk)
 
 
 class Qwen3OmniBackbone(OmniBackbone):
@@ -142,6 +161,11 @@ class Qwen3OmniBackbone(OmniBackbone):
     version = "qwen3_omni/1"
     system = ""
     audio_marks = ("<|audio_start|>", "<|audio_pad|>", "<|audio_end|>")
+    levels = ([0.5] * 3, [0.5] * 3)
+    deepstack = True
 
     def _audio_tokens(self, frames: int) -> int:
         return int(audio_tokens_3(torch.tensor(frames), self.model.config.audio_config.n_window))
+
+    def _turns(self, times: Tensor) -> Tensor:
+        return times
