@@ -26,7 +26,7 @@ from calm_core.backbones.chat import ChatBackbone, SoundProcessor
 from calm_core.backbones.granite import GraniteSounds, GraniteSpeechBackbone
 from calm_core.backbones.omni import OmniBackbone, Qwen3OmniBackbone, Qwen25OmniBackbone
 from calm_core.backbones.phi4 import Phi4MultimodalBackbone
-from calm_core.backbones.trimmed import AudioFlamingoBackbone, MusicFlamingoBackbone, Qwen2AudioBackbone, TrimmedBackbone
+from calm_core.backbones.trimmed import MIN_FRAMES, AudioFlamingoBackbone, MusicFlamingoBackbone, Qwen2AudioBackbone, TrimmedBackbone
 from calm_core.backbones.voxtral import VoxtralBackbone
 from calm_core.backbones.whisper import WhisperBackbone
 
@@ -351,7 +351,9 @@ def whole_inputs(backbone: ChatBackbone, waveform: np.ndarray, prompt: str) -> d
         features = {"input_features": whole["input_features"], "feature_attention_mask": whole["attention_mask"]}
         ids = backbone.prepare(waveform, prompt).ids
     else:
-        prepare = ChatBackbone.prepare if isinstance(backbone, TrimmedBackbone) else type(backbone).prepare
-        prepared = prepare(backbone, waveform, prompt)
+        prepared = backbone.prepare(waveform, prompt)
+        if isinstance(backbone, TrimmedBackbone):
+            shortest = MIN_FRAMES * backbone._extractor.hop_length
+            prepared = ChatBackbone.prepare(backbone, np.pad(waveform, (0, max(0, shortest - len(waveform)))), prompt)
         ids, features = prepared.ids, prepared.features
     return {"input_ids": ids[None], "attention_mask": torch.ones_like(ids)[None], **features}
