@@ -1,7 +1,8 @@
 """A file of sound becomes mono float32 samples at the rate a backbone asks for, or a reason why not.
 
 libsndfile reads what it reads exactly; FFmpeg's libraries (inside the PyAV wheel, no program to install) read the rest: phone
-recordings, browser recordings, MP3, the sound of a video. This room knows no model, no labels and no folders.
+recordings, browser recordings, MP3, the sound of a video and, for backbones that see, a few of its pictures. This room knows no model,
+no labels and no folders.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import soundfile as sf
 import soxr
 from av.audio.frame import AudioFrame
 from av.container import InputContainer
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 from .errors import AudioError, OptionError
@@ -32,6 +34,9 @@ FULL_SCALE = 0.999  # |sample| from here on counts as clipped; 16-bit full scale
 CLIPPED_SHARE = 0.01
 CUT_SHORT_SHARE = 0.95  # reading less of the stated length than this means damage; encoders' padding stays well above it
 PREPROCESSING = "mono-mean soxr-hq 1"  # part of every vector key: change it whenever `load` or `windows` gives other samples
+PICTURES_PER_S = 2.0
+PICTURE_PIXELS = 224 * 224  # at most, of one picture
+PICTURING = "2 pictures/s 224x224 px 1"  # part of the keys of vectors that saw: change it whenever `pictures` gives others
 BLOCK_SAMPLES = 1 << 20  # over all channels: 4 MiB of float32 at a time
 MAX_CHANNELS = 64  # a large microphone array
 
@@ -147,6 +152,35 @@ def load(path: Path, sample_rate_hz: int | None, *, name: str | None = None, max
         content_id=_content_id(source, rate_hz),
         clipped_share=float(np.mean(np.abs(source) >= FULL_SCALE)),
     )
+
+
+def pictures(path: Path, side_step: int, *, name: str | None = None, max_seconds: float = MAX_SECONDS) -> NDArray[np.uint8] | None:
+    """What a video shows, PICTURES_PER_S from its start: (n, height, width, 3) RGB; None where a file holds sound alone, or a cover.
+
+    side_step: both sides become multiples of it, of at most PICTURE_PIXELS together and about the video's proportions. name and
+    max_seconds as for `load`, which gives the sound; later pictures are left out. Raises ClipError where the video can't be decoded.
+    """
+    who = f"clip {name or path.name!r}"
+    taken: list[NDArray[np.uint8]] = []
+    try:
+        with path.open("rb", buffering=0) as file:
+            if (sound := _open_soundfile(file.fileno())) is not None:
+                sound.close()
+                return None
+            file.seek(0)
+            with av.open(file, "r", container_options={"format_whitelist": _DEMUXERS}, metadata_errors="ignore") as container:
+                moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+                for frame in container.decode(moving[0]) if moving else ():
+                    due = int((frame.time or 0.0) * PICTURES_PER_S) + 1 - len(taken)
+                    if due > 0:
+                        height, width = _picture_sides(frame.height, frame.width, side_step)
+                        picture = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA").to_ndarray()
+                        taken += [picture.astype(np.uint8, copy=False)] * due
+                    if len(taken) >= max_seconds * PICTURES_PER_S:
+                        break
+    except av.FFmpegError as error:
+        raise ClipError(f"{who}: its pictures can't be decoded; export the video again, or use its sound alone.") from error
+    return np.stack(taken[: int(max_seconds * PICTURES_PER_S)]) if taken else None
 
 
 def windows(samples: NDArray[np.float32], sample_rate_hz: int, window_s: float) -> list[NDArray[np.float32]]:
@@ -270,6 +304,13 @@ def _read_mono(stream: _Stream, who: str, max_seconds: float) -> NDArray[np.floa
         )
         raise stream.error(message, ClipStatus.UNREADABLE, seconds)
     return np.concatenate(blocks) if blocks else np.empty(0, dtype=np.float32)
+
+
+def _picture_sides(height: int, width: int, step: int) -> tuple[int, int]:
+    """Multiples of `step`, at least one each, of at most PICTURE_PIXELS together."""
+    scale = min(1.0, math.sqrt(PICTURE_PIXELS / (height * width)))
+    sides = [max(step, math.floor(side * scale / step) * step) for side in (height, width)]
+    return sides[0], sides[1]
 
 
 def _content_id(samples: NDArray[np.float32], rate_hz: int) -> str:

@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 from . import __version__, dataset, export, labelling, report
 from .active import DEFAULT_ORDER, ORDERS
-from .backbones import DEFAULT_BACKBONE, HUB_PREFIX, NOT_OFFERED, backbone_row, offered
+from .backbones import DEFAULT_BACKBONE, HUB_PREFIX, backbone_row, offered
 from .classifier import CalmClassifier
 from .confidence import COVERAGE, Proportion
 from .dataset import ClipCheck
@@ -452,8 +452,8 @@ def _backbones(_: argparse.Namespace) -> tuple[dict[str, Any], str]:
         + (f" ({row.lacks})" if row.lacks else "")
         for row in offered()
     ]
-    result = {"backbones": rows, "default": DEFAULT_BACKBONE, "not_offered": NOT_OFFERED}
-    return result, "\n".join([*lines, *(f"{reason}." for reason in NOT_OFFERED.values())])
+    result = {"backbones": rows, "default": DEFAULT_BACKBONE}
+    return result, "\n".join(lines)
 
 
 def _doctor(_: argparse.Namespace) -> tuple[dict[str, Any], str]:

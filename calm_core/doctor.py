@@ -15,7 +15,7 @@ import av
 import soundfile
 import torch
 
-from .backbones import NOT_OFFERED, POCKET_FOLDER, fitting, offered, resolve_device
+from .backbones import POCKET_FOLDER, fitting, offered, resolve_device
 from .vectors import calm_home
 
 PACKAGES = ("torch", "transformers", "gradio", "librosa", "soundfile", "av", "plotly", "pandas", "safetensors", "scikit-learn", "soxr")
@@ -55,8 +55,6 @@ def _findings() -> Iterator[Finding]:
         if row.needs:
             state, advice = ("missing", f"run: pip install {row.needs}") if row.lacks else ("there", "")
             yield Finding(row.id, not row.lacks, f"{row.needs} is {state}", advice, needed=False)
-    for family, reason in NOT_OFFERED.items():
-        yield Finding(family, False, reason, needed=False)
     formats = soundfile.available_formats()
     missing = [name for name in SOUNDFILE_FORMATS if name not in formats]
     yield Finding(

@@ -9,6 +9,7 @@ exactly, so a clip gives bit-equal vectors whenever it is asked about again, as 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import os
@@ -24,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from . import audio
-from .backbones import Backbone, check_layers
+from .backbones import Backbone, Seeing, check_layers, offered
 from .errors import BackboneError, Cancelled, DataError
 from .options import EACH_ITS_OWN, ExtractOptions
 from .vectors import HeadVectors, Origin, VectorStore, vector_key
@@ -60,6 +61,7 @@ class ClipSource:
 class _Window:
     clip: int
     samples: Array
+    pictures: NDArray[np.uint8] | None  # what a video shows meanwhile, where that is asked for
     prompt: str
     keys: tuple[str, ...]  # under the first its vectors are stored, under any they may be found
 
@@ -68,9 +70,10 @@ class _Window:
         return self.keys[0]
 
 
-def origin_of(backbone: Backbone, prompt: str) -> Origin:
-    """What the vectors of this backbone and prompt are known by, in keys and fitted models."""
-    return Origin(backbone.id, backbone.revision, prompt, f"{audio.PREPROCESSING} {backbone.preprocessing}")
+def origin_of(backbone: Backbone, prompt: str, video: bool = False) -> Origin:
+    """What the vectors of this backbone and prompt are known by, in keys and fitted models; video: whether it could see."""
+    seen = f" {audio.PICTURING}" if video else ""
+    return Origin(backbone.id, backbone.revision, prompt, f"{audio.PREPROCESSING}{seen} {backbone.preprocessing}")
 
 
 def extract(
@@ -88,14 +91,18 @@ def extract(
     layers: read only the first so many and leave the model there; the vectors behind them are zero. For predicting with a fitted
     classifier that needs no more (`CalmClassifier.layers`), never for fitting.
     Raises DataError for an empty list, AudioError naming the first clip that can't be used, BackboneError where not even one
-    window fits the device, Cancelled where `cancelled()` turned true. All that was finished is in the store by then.
+    window fits the device or where video is asked for and the backbone doesn't see, Cancelled where `cancelled()` turned true. All that
+    was finished is in the store by then.
     """
     if not clips:
         raise DataError("there are no clips to extract; give at least one audio file.")
     options, store = options or ExtractOptions(), store or VectorStore()
+    if options.video and not isinstance(backbone, Seeing):
+        seeing = ", ".join(row.id for row in offered() if row.sees)
+        raise BackboneError(f"backbone {backbone.id!r} hears, but sees no video; choose one of {seeing}, or use the sound alone.")
     sources = [c if isinstance(c, ClipSource) else ClipSource(Path(c), Path(c).name) for c in clips]
     prompts = {source.prompt or options.prompt for source in sources}
-    origin = origin_of(backbone, prompts.pop() if len(prompts) == 1 else EACH_ITS_OWN)
+    origin = origin_of(backbone, prompts.pop() if len(prompts) == 1 else EACH_ITS_OWN, options.video)
     on_cpu = backbone.device == "cpu"
     budget = options.token_budget or (CPU_TOKEN_BUDGET if on_cpu else TOKEN_BUDGET)
     batch_size = options.batch_size or (CPU_BATCH if on_cpu else BATCH)
@@ -108,7 +115,7 @@ def extract(
 
     read = check_layers(layers, backbone.shape)
     with _Preparing(backbone) as preparing:
-        for chunk, windows in _chunks(sources, backbone, options.prompt, read, stop_if_asked):
+        for chunk, windows in _chunks(sources, backbone, options, read, stop_if_asked):
             vectors: dict[str, Array] = {}
             for window in {window.key: window for window in windows}.values():
                 if (vector := _stored(store, window)) is not None:
@@ -172,8 +179,13 @@ class _Preparing:
         for window in (*batch, *then):
             ahead = self._ahead.get(window.key)
             if ahead is None or (ahead.done() and ahead.exception()):  # a smaller batch may have room for what failed
-                self._ahead[window.key] = self._pool.submit(self._backbone.prepare, window.samples, window.prompt)
+                self._ahead[window.key] = self._pool.submit(self._prepare, window)
         return [self._ahead[window.key].result() for window in batch]
+
+    def _prepare(self, window: _Window) -> Any:
+        if window.pictures is not None and isinstance(self._backbone, Seeing):
+            return self._backbone.prepare_video(window.samples, window.pictures, window.prompt)
+        return self._backbone.prepare(window.samples, window.prompt)
 
     def done(self, batch: Sequence[_Window]) -> None:
         for window in batch:
@@ -189,7 +201,10 @@ def _batch(waiting: Sequence[_Window], backbone: Backbone, batch_size: int, budg
 
 
 def _cost(window: _Window, backbone: Backbone) -> int:
-    return tokens(len(window.samples), backbone, window.prompt)
+    seen = 0
+    if window.pictures is not None and isinstance(backbone, Seeing):
+        seen = math.ceil(window.pictures[..., 0].size / backbone.side_step**2)  # counted high: pictures may share tokens
+    return tokens(len(window.samples), backbone, window.prompt) + seen
 
 
 def _stored(store: VectorStore, window: _Window) -> Array | None:
@@ -203,25 +218,26 @@ def tokens(samples: int, backbone: Backbone, prompt: str) -> int:
 
 
 def _chunks(
-    sources: Sequence[ClipSource], backbone: Backbone, prompt: str, layers: int, before_clip: Callable[[int], None]
+    sources: Sequence[ClipSource], backbone: Backbone, options: ExtractOptions, layers: int, before_clip: Callable[[int], None]
 ) -> Iterator[tuple[range, list[_Window]]]:
     """Yields (clips, their windows), about CHUNK_SECONDS of sound at a time; before_clip is told of every clip about to be used."""
     start, seconds, windows = 0, 0.0, list[_Window]()
     with ThreadPoolExecutor(DECODERS, "decode") as pool:
-        ahead: deque[Future[audio.Recording]] = deque()
+        ahead: deque[Future[tuple[audio.Recording, NDArray[np.uint8] | None]]] = deque()
         try:
             for clip in range(len(sources)):
                 before_clip(start)
                 for source in sources[clip + len(ahead) : clip + 2 * DECODERS]:
-                    ahead.append(pool.submit(audio.load, source.path, backbone.sample_rate_hz, name=source.name))
-                recording = ahead.popleft().result()
-                asked = sources[clip].prompt or prompt
-                origins = [origin_of(backbone, asked)]
+                    ahead.append(pool.submit(_decoded, source, backbone, options))
+                recording, pictures = ahead.popleft().result()
+                asked = sources[clip].prompt or options.prompt
+                origins = [origin_of(backbone, asked, options.video)]
                 if layers < backbone.shape.layers:
                     origins.insert(0, replace(origins[0], preprocessing=f"{origins[0].preprocessing}, first {layers} layers"))
-                for piece in audio.windows(recording.samples, backbone.sample_rate_hz, backbone.window_s):
-                    keys = tuple(vector_key(piece, backbone.sample_rate_hz, origin) for origin in origins)
-                    windows.append(_Window(clip, piece, asked, keys))
+                for i, piece in enumerate(audio.windows(recording.samples, backbone.sample_rate_hz, backbone.window_s)):
+                    seen = _seen_during(i, pictures, backbone)
+                    keys = tuple(_key(piece, seen, backbone, origin) for origin in origins)
+                    windows.append(_Window(clip, piece, seen, asked, keys))
                 seconds += recording.seconds
                 if seconds > CHUNK_SECONDS or clip == len(sources) - 1:
                     yield range(start, clip + 1), windows
@@ -229,6 +245,28 @@ def _chunks(
         finally:
             for waiting in ahead:  # of a job that was stopped
                 waiting.cancel()
+
+
+def _decoded(source: ClipSource, backbone: Backbone, options: ExtractOptions) -> tuple[audio.Recording, NDArray[np.uint8] | None]:
+    recording = audio.load(source.path, backbone.sample_rate_hz, name=source.name)
+    if not options.video or not isinstance(backbone, Seeing):
+        return recording, None
+    return recording, audio.pictures(source.path, backbone.side_step, name=source.name, max_seconds=recording.seconds)
+
+
+def _seen_during(window: int, pictures: NDArray[np.uint8] | None, backbone: Backbone) -> NDArray[np.uint8] | None:
+    """The pictures of one window's time; None where there are none any more."""
+    if pictures is None:
+        return None
+    start, end = (round((window + i) * backbone.window_s * audio.PICTURES_PER_S) for i in (0, 1))
+    return pictures[start:end] if start < len(pictures) else None
+
+
+def _key(piece: Array, seen: NDArray[np.uint8] | None, backbone: Backbone, origin: Origin) -> str:
+    if seen is not None:
+        content = hashlib.sha256(repr(seen.shape).encode() + seen.tobytes()).hexdigest()
+        origin = replace(origin, preprocessing=f"{origin.preprocessing} showing {content}")
+    return vector_key(piece, backbone.sample_rate_hz, origin)
 
 
 def _clips_done(chunk: range, windows: Sequence[_Window], vectors: Mapping[str, Array]) -> int:

@@ -121,11 +121,14 @@ class ExtractOptions:
     prompt: the question asked about every clip; part of the vector key and of a fitted model.
     batch_size: most windows in one forward pass; token_budget: most tokens in it, pads included, which bounds the memory beyond the
     weights. Both None for what suits the device. The budget is halved when memory runs out; a single window is tried whatever it needs.
+    video: show the pictures of clips that are videos to a backbone that sees (`backbones.Seeing`), beside their sound; part of the vector
+    key and of a fitted model too.
     """
 
     prompt: str = NEUTRAL_PROMPT
     batch_size: int | None = None
     token_budget: int | None = None
+    video: bool = False
 
     def __post_init__(self) -> None:
         """Raises OptionError for an empty prompt, or a batch size or token budget below 1."""

@@ -3,17 +3,19 @@
 import copy
 import struct
 import wave
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 import soundfile as sf
+from av.stream import Disposition
 from hypothesis import given
 from hypothesis import strategies as st
 
 from calm_core import audio
-from calm_core.audio import AUDIO_SUFFIXES, ClipError, ClipStatus, Recording, load, windows
+from calm_core.audio import AUDIO_SUFFIXES, PICTURE_PIXELS, ClipError, ClipStatus, Recording, load, pictures, windows
 from calm_core.dataset import preflight, read_folder
 from calm_core.errors import AudioError, OptionError
 from calm_core.extraction import extract
@@ -50,6 +52,27 @@ def encode(path: Path, codec: str, rate_hz: int, *, layout: str = "mono", sound:
             planes = np.tile(tone(rate_hz), (stream.layout.nb_channels, 1))
             frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
             frame.sample_rate = rate_hz
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    return path
+
+
+def film(path: Path, levels: Sequence[int], *, sound: bool = True, size: tuple[int, int] = (320, 240)) -> Path:
+    """A video of grey pictures (width, height), half a second of each level, beside a tone where asked."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg4", rate=10)
+        video.width, video.height = size
+        video.pix_fmt, video.bit_rate = "yuv420p", 2_000_000
+        stream = container.add_stream("aac", rate=RATE_HZ, layout="mono") if sound else None
+        for level in levels:
+            grey = av.VideoFrame.from_ndarray(np.full((size[1], size[0], 3), level, np.uint8), format="rgb24")
+            for _ in range(5):
+                container.mux(video.encode(grey))
+        container.mux(video.encode(None))
+        if stream:
+            samples = tone(seconds=len(levels) / 2)
+            frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+            frame.sample_rate = RATE_HZ
             container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
     return path
@@ -363,3 +386,38 @@ def test_a_window_below_the_shortest_clip_is_refused(window_s):
 
 def test_an_endless_window_keeps_the_clip_whole():
     assert windows(tone(), RATE_HZ, float("inf"))[0].size == RATE_HZ
+
+
+def test_pictures_of_a_video(tmp_path):
+    levels = [10, 80, 150, 220]
+    got = pictures(film(tmp_path / "a.mp4", levels), 28)
+    assert (got.shape, got.dtype) == ((4, 168, 252, 3), np.uint8)
+    np.testing.assert_allclose(got.mean((1, 2, 3)), levels, atol=6)
+    assert got[0, ..., 0].size <= PICTURE_PIXELS
+    assert len(pictures(film(tmp_path / "long.mp4", levels * 3), 28, max_seconds=1.0)) == 2, "no more than is asked for"
+    assert pictures(film(tmp_path / "wide.mp4", levels, size=(640, 32)), 28).shape == (4, 28, 640 // 28 * 28, 3)
+    assert len(pictures(film(tmp_path / "mute.mp4", levels, sound=False), 28)) == 4
+
+
+def test_what_shows_nothing(tmp_path):
+    sf.write(tmp_path / "a.wav", tone(), RATE_HZ)
+    assert pictures(tmp_path / "a.wav", 28) is None
+    assert pictures(encode(tmp_path / "a.m4a", "aac", 44_100), 28) is None
+    (tmp_path / "a.mp4").write_bytes(b"no video at all" * 100)
+    with pytest.raises(ClipError, match=r"'dog/03.mp4': its pictures can't be decoded"):
+        pictures(tmp_path / "a.mp4", 28, name="dog/03.mp4")
+
+
+def test_a_cover_is_no_video(tmp_path):
+    with av.open(str(encode(tmp_path / "a.m4a", "aac", RATE_HZ))) as song, av.open(str(tmp_path / "covered.mp4"), "w") as container:
+        stream = container.add_stream_from_template(song.streams.audio[0])
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt, cover.disposition = 64, 64, "yuvj420p", Disposition.attached_pic
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
+        container.mux(cover.encode(None))
+        for packet in song.demux(song.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    assert load(tmp_path / "covered.mp4", RATE_HZ).seconds == pytest.approx(1.0, abs=0.15)
+    assert pictures(tmp_path / "covered.mp4", 28) is None

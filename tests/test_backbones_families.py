@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import librosa
 import numpy as np
 import pytest
 
 from calm_core.backbones import BACKBONES, Answering, Backbone
 from calm_core.backbones.chat import ChatBackbone
+from calm_core.backbones.granite import GraniteSounds
 from calm_core.backbones.loading import FAMILIES
 from calm_core.errors import BackboneError
 from calm_core.options import NEUTRAL_PROMPT
@@ -20,8 +22,6 @@ LENGTHS_S = (3.0, 0.1, 2.3, 0.8, 0.8125, 1.0)  # the whole window, the shortest 
 
 @pytest.fixture(scope="module", params=list(tiny_models.FAMILIES))
 def backbone(request: pytest.FixtureRequest) -> Backbone:
-    if package := tiny_models.NEEDS.get(request.param):
-        pytest.importorskip(package)
     return tiny_models.FAMILIES[request.param]()
 
 
@@ -71,6 +71,23 @@ def test_answers_are_the_same_alone_and_in_a_batch(backbone: Backbone) -> None:
     alone = [backbone.answer_likelihoods([w], NEUTRAL_PROMPT, ["dog", "a church bell"])[0] for w in sounds()[:3]]
     np.testing.assert_allclose(together, alone, atol=TOLERANCE)
     assert backbone.answer(sounds()[:3], NEUTRAL_PROMPT) == [backbone.answer([w], NEUTRAL_PROMPT)[0] for w in sounds()[:3]]
+
+
+def test_granites_spectrogram_is_the_one_of_torchaudio() -> None:
+    """By librosa, set to torchaudio's conventions: torchaudio itself runs beside few builds of torch."""
+    extractor, waveform = GraniteSounds(), tone(440, 0.513)
+    sizes = {"n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": 80}
+    mel = librosa.feature.melspectrogram(y=waveform, sr=16_000, **sizes, htk=True, norm=None, pad_mode="reflect")
+    level = np.log10(np.maximum(mel.T, 1e-10))
+    level = np.maximum(level, level.max() - 8) / 4 + 1
+    found = extractor([waveform])["input_features"]
+    assert level.shape == (52, 80)
+    np.testing.assert_allclose(found[0], level.reshape(26, 160), atol=1e-4)
+    assert extractor([waveform[:-1100]])["input_features"].shape == (1, 22, 160)  # of 45 frames the odd one is left out
+
+
+def test_granites_prompt_is_the_same_every_day() -> None:
+    assert "Today's Date: December 19, 2024." in tiny_models.granite_speech()._text(NEUTRAL_PROMPT)
 
 
 def test_every_listed_family_can_be_loaded_and_is_tried_here() -> None:

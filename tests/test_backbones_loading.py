@@ -16,6 +16,7 @@ import pytest
 import torch
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel
 
 from calm_core import backbones, studio
 from calm_core.backbones import Backbone, backbone_row, load_backbone, loading, offered
@@ -173,10 +174,45 @@ def test_a_missing_package_is_named_before_any_download(monkeypatch: pytest.Monk
     assert row.lacks == ""
 
 
-def test_families_that_cannot_be_read_say_why(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "granite_speech"}))
-    with pytest.raises(BackboneError, match=r"Granite Speech can't be used: its sound features need torchaudio.*; choose another"):
-        loading.from_hub("hub:some/one", None, str(tmp_path), "main", "cpu", torch.float32, 0)
+@pytest.fixture(params=[("granite_speech", ""), ("phi4_multimodal", "speech-lora")], ids=["granite_speech", "phi4_multimodal"])
+def lora_checkpoint(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ChatBackbone, Path, Path]:
+    """A tiny backbone, its checkpoint as the hub has it, and the folder in it with the LoRA weights."""
+    family, lora = request.param
+    tiny = tiny_models.FAMILIES[family]()
+    PreTrainedModel.save_pretrained(tiny.model, tmp_path / lora)
+    weights = {name.replace(".base_layer", ""): w.clone() for name, w in tiny.model.state_dict().items() if "lora_" not in name}
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    tiny.model.config.save_pretrained(tmp_path)
+    tiny.processor.tokenizer.save_pretrained(tmp_path)
+    tiny._extractor.save_pretrained(tmp_path)
+    return tiny, tmp_path, tmp_path / lora
+
+
+def test_lora_weights_are_loaded_with_their_model(lora_checkpoint: tuple[ChatBackbone, Path, Path]) -> None:
+    tiny, folder, lora = lora_checkpoint
+    loaded = loading.from_hub("hub:some/one", None, str(folder), "main", "cpu", torch.float32, 0)
+    assert type(loaded) is type(tiny)
+    found = loaded.extract([tone(440)], NEUTRAL_PROMPT)
+    np.testing.assert_array_equal(found, tiny.extract([tone(440)], NEUTRAL_PROMPT))
+    tiny.model.disable_adapters()
+    assert np.abs(found - tiny.extract([tone(440)], NEUTRAL_PROMPT)).max() > 1e-3
+    half = loading.from_hub("hub:some/one", None, str(folder), "main", "cpu", torch.bfloat16, 0)
+    np.testing.assert_allclose(half.extract([tone(440)], NEUTRAL_PROMPT), found, atol=0.1 * np.abs(found).max())
+    for file in (lora / "adapter_model.safetensors", folder / "model.safetensors"):  # the model's own: also beside whole LoRA weights
+        whole = load_file(file)
+        gone = next(name for name in whole if "layers.0.self_attn" in name and "audio" not in name)
+        save_file({name: w for name, w in whole.items() if name != gone}, file, metadata={"format": "pt"})
+        with pytest.raises(BackboneError, match=r"1 of the model's weights, .*self_attn.*, aren't in"):
+            loading.from_hub("hub:some/one", None, str(folder), "main", "cpu", torch.float32, 0)
+        save_file(whole, file, metadata={"format": "pt"})
+
+
+def test_lora_weights_without_their_package_are_never_left_out(
+    lora_checkpoint: tuple[ChatBackbone, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "find_spec", lambda _: None)
+    with pytest.raises(BackboneError, match="hears through LoRA weights, which need the package peft: pip install peft, or use"):
+        loading.from_hub("hub:some/one", None, str(lora_checkpoint[1]), "main", "cpu", torch.float32, 0)
 
 
 def test_a_device_that_is_full_is_told_with_the_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,4 +265,4 @@ def test_rows_of_the_hub() -> None:
     with pytest.raises(BackboneError, match="or hub:OWNER/NAME"):
         backbone_row("hub:someone")
     for row in offered():
-        assert row.repo is None or row.revision == "main" or len(row.revision) == 40
+        assert row.repo is None or row.revision in ("main", "refs/pr/70") or len(row.revision) == 40

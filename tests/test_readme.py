@@ -46,7 +46,7 @@ def test_the_backbones_table_is_the_registry() -> None:
     for row in offered():
         if row.repo:
             assert row.repo in README
-            assert f"`{row.revision[:8]}`" in README
+            assert f"`{row.revision if '/' in row.revision else row.revision[:8]}`" in README
 
 
 def test_every_file_it_names_is_there() -> None:

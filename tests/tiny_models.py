@@ -15,13 +15,18 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from mistral_common.tokens.tokenizers.base import SpecialTokens
+from mistral_common.tokens.tokenizers.tekken import Tekkenizer
+from peft import LoraConfig
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, WhisperFeatureExtractor, WhisperTokenizer
 
 from calm_core.backbones import load_backbone
-from calm_core.backbones.chat import ChatBackbone
-from calm_core.backbones.omni import Qwen3OmniBackbone, Qwen25OmniBackbone, SoundProcessor
-from calm_core.backbones.trimmed import MIN_FRAMES, AudioFlamingoBackbone, MusicFlamingoBackbone, Qwen2AudioBackbone
+from calm_core.backbones.chat import ChatBackbone, SoundProcessor
+from calm_core.backbones.granite import GraniteSounds, GraniteSpeechBackbone
+from calm_core.backbones.omni import OmniBackbone, Qwen3OmniBackbone, Qwen25OmniBackbone
+from calm_core.backbones.phi4 import Phi4MultimodalBackbone
+from calm_core.backbones.trimmed import MIN_FRAMES, AudioFlamingoBackbone, MusicFlamingoBackbone, Qwen2AudioBackbone, TrimmedBackbone
 from calm_core.backbones.voxtral import VoxtralBackbone
 from calm_core.backbones.whisper import WhisperBackbone
 
@@ -32,6 +37,14 @@ CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{% for part in message['content'] %}"
     "{% if part['type'] == 'audio' %}AUDIO{% else %}{{ part['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+# Granite's: a system message of today's date where none is given, and contents that are texts.
+GRANITE = (
+    "{% if messages[0]['role'] != 'system' %}<|start_of_role|>system<|end_of_role|>"
+    "{{ strftime_now('%B %d, %Y') }}<|end_of_text|>\n{% endif %}"
+    "{% for message in messages %}<|start_of_role|>{{ message['role'] }}<|end_of_role|>"
+    "{{ message['content'] }}<|end_of_text|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|start_of_role|>assistant<|end_of_role|>{% endif %}"
 )
 # Grouped keys and values, and head_dim that is not hidden size / heads.
 DECODER = {
@@ -121,7 +134,9 @@ def music_flamingo() -> MusicFlamingoBackbone:
 
 
 def qwen2_5_omni() -> Qwen25OmniBackbone:
-    tokens = tokenizer(audio_token="<|AUDIO|>", audio_bos_token="<|audio_bos|>", audio_eos_token="<|audio_eos|>", image_token="<|IMAGE|>")
+    names = {"audio": "AUDIO", "audio_bos": "audio_bos", "audio_eos": "audio_eos", "image": "IMAGE", "video": "VIDEO"}
+    names |= {"vision_bos": "vision_bos", "vision_eos": "vision_eos"}
+    tokens = tokenizer(**{f"{name}_token": f"<|{token}|>" for name, token in names.items()})
     rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [1, 1, 2]}
     config = transformers.Qwen2_5OmniThinkerConfig(
         audio_config={**WHISPER_ENCODER, "output_dim": 32, "n_window": 20},
@@ -129,9 +144,9 @@ def qwen2_5_omni() -> Qwen25OmniBackbone:
         text_config={**DECODER, "head_dim": 8, "vocab_size": len(tokens), "rope_parameters": rope},
         audio_token_index=tokens.convert_tokens_to_ids("<|AUDIO|>"),
         image_token_index=tokens.convert_tokens_to_ids("<|IMAGE|>"),
-        video_token_index=9_999,
-        vision_start_token_id=9_996,
-        vision_end_token_id=9_997,
+        video_token_index=tokens.convert_tokens_to_ids("<|VIDEO|>"),
+        vision_start_token_id=tokens.convert_tokens_to_ids("<|vision_bos|>"),
+        vision_end_token_id=tokens.convert_tokens_to_ids("<|vision_eos|>"),
         audio_start_token_id=tokens.convert_tokens_to_ids("<|audio_bos|>"),
         audio_end_token_id=tokens.convert_tokens_to_ids("<|audio_eos|>"),
     )
@@ -140,11 +155,21 @@ def qwen2_5_omni() -> Qwen25OmniBackbone:
 
 
 def qwen3_omni() -> Qwen3OmniBackbone:
-    tokens = tokenizer(audio_token="<|audio_pad|>", audio_bos_token="<|audio_start|>", audio_eos_token="<|audio_end|>")
+    names = {"audio": "audio_pad", "audio_bos": "audio_start", "audio_eos": "audio_end", "video": "video_pad"}
+    names |= {"vision_bos": "vision_start", "vision_eos": "vision_end"}
+    tokens = tokenizer(**{f"{name}_token": f"<|{token}|>" for name, token in names.items()})
     rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [2, 2, 2]}
+    vision = {
+        "depth": 1,
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_heads": 2,
+        "out_hidden_size": 32,
+        "deepstack_visual_indexes": [0],
+    }
     config = transformers.Qwen3OmniMoeThinkerConfig(
         audio_config={**WHISPER_ENCODER, "output_dim": 32, "downsample_hidden_size": 8},
-        vision_config={"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32},
+        vision_config=vision,
         text_config={
             **DECODER,
             "vocab_size": len(tokens),
@@ -156,10 +181,10 @@ def qwen3_omni() -> Qwen3OmniBackbone:
         audio_token_id=tokens.convert_tokens_to_ids("<|audio_pad|>"),
         audio_start_token_id=tokens.convert_tokens_to_ids("<|audio_start|>"),
         audio_end_token_id=tokens.convert_tokens_to_ids("<|audio_end|>"),
-        vision_start_token_id=9_996,
-        vision_end_token_id=9_997,
+        vision_start_token_id=tokens.convert_tokens_to_ids("<|vision_start|>"),
+        vision_end_token_id=tokens.convert_tokens_to_ids("<|vision_end|>"),
         image_token_id=9_998,
-        video_token_id=9_999,
+        video_token_id=tokens.convert_tokens_to_ids("<|video_pad|>"),
     )
     model = build(transformers.Qwen3OmniMoeThinkerForConditionalGeneration, config)
     return Qwen3OmniBackbone("tiny", "0", model, SoundProcessor(extractor(300), tokens), "cpu")
@@ -200,10 +225,7 @@ def qwen3_asr() -> ChatBackbone:
 
 
 def voxtral() -> VoxtralBackbone:
-    """Needs the package mistral-common. Its tokenizer is a file of Mistral's format in which every byte is a token."""
-    from mistral_common.tokens.tokenizers.base import SpecialTokens
-    from mistral_common.tokens.tokenizers.tekken import Tekkenizer
-
+    """Its tokenizer is a file of Mistral's format in which every byte is a token."""
     names = [SpecialTokens(token["token_str"]).value for token in Tekkenizer.DEPRECATED_SPECIAL_TOKENS]
     names += [*(f"<SPECIAL_{i}>" for i in range(len(names), 24)), "[AUDIO]", "[BEGIN_AUDIO]"]  # these two are 24 and 25 in the hub's models
     names += [token.value for token in SpecialTokens if token.value not in names]
@@ -240,6 +262,48 @@ def voxtral() -> VoxtralBackbone:
     return VoxtralBackbone("tiny", "0", build(transformers.VoxtralForConditionalGeneration, config), processor, "cpu")
 
 
+def with_lora(model: Any, *projections: str) -> Any:
+    """The model with a random LoRA adapter on some of its decoder's projections."""
+    torch.manual_seed(1)
+    targets = rf".*layers\.\d+\.(self_attn|mlp)\.({'|'.join(projections)})"
+    model.add_adapter(LoraConfig(r=2, target_modules=targets, init_lora_weights=False))
+    return model
+
+
+def granite_speech() -> GraniteSpeechBackbone:
+    tokens = tokenizer(audio_token="<|audio|>", start_of_role="<|start_of_role|>", end_of_role="<|end_of_role|>")
+    tokens.chat_template = GRANITE
+    processor = transformers.GraniteSpeechProcessor(GraniteSounds(n_mels=MELS), tokens, chat_template=GRANITE)
+    encoder = {"input_dim": 2 * MELS, "num_layers": 2, "hidden_dim": 16, "num_heads": 2, "output_dim": 8, "context_size": 40}
+    queries = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "encoder_hidden_size": 16}
+    config = transformers.GraniteSpeechConfig(
+        encoder_config=encoder,
+        projector_config={"model_type": "blip_2_qformer", **queries},
+        text_config={"model_type": "granite", "vocab_size": len(tokens), "eos_token_id": tokens.eos_token_id, **DECODER},
+        audio_token_index=tokens.convert_tokens_to_ids("<|audio|>"),
+    )
+    model = with_lora(build(transformers.GraniteSpeechForConditionalGeneration, config), "q_proj", "v_proj")
+    return GraniteSpeechBackbone("tiny", "0", model, processor, "cpu")
+
+
+def phi4_multimodal() -> Phi4MultimodalBackbone:
+    tokens = tokenizer(audio_token="<|audio|>", user="<|user|>", end="<|end|>", assistant="<|assistant|>")
+    audio = {"hidden_size": 16, "intermediate_size": 32, "num_blocks": 2, "num_attention_heads": 2, "input_size": MELS}
+    width = {"ext_pw_out_channel": 16, "depthwise_separable_out_channel": 16, "nemo_conv_channels": 8}
+    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "feature_layer": -1}
+    config = transformers.Phi4MultimodalConfig(
+        audio_config={**audio, **width, "audio_token_id": tokens.convert_tokens_to_ids("<|audio|>")},
+        vision_config={**vision, "image_token_id": 9_999},
+        **DECODER,
+        vocab_size=len(tokens),
+        eos_token_id=tokens.eos_token_id,
+    )
+    projections = ("qkv_proj", "o_proj", "gate_up_proj", "down_proj")
+    model = with_lora(build(transformers.Phi4MultimodalForCausalLM, config), *projections)
+    sounds = transformers.Phi4MultimodalFeatureExtractor(feature_size=MELS)
+    return Phi4MultimodalBackbone("tiny", "0", model, SoundProcessor(sounds, tokens), "cpu")
+
+
 def whisper() -> WhisperBackbone:
     tokens = WhisperTokenizer(vocab=BYTES)
     words = ["<|startofprev|>", "<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|translate|>", "<|notimestamps|>"]
@@ -274,21 +338,22 @@ FAMILIES = {
     "glmasr": glm_asr,
     "qwen3_asr": qwen3_asr,
     "voxtral": voxtral,
+    "granite_speech": granite_speech,
+    "phi4_multimodal": phi4_multimodal,
     "whisper": whisper,
 }
-NEEDS = {"voxtral": "mistral_common"}  # families whose processor needs an optional package
 
 
 def whole_inputs(backbone: ChatBackbone, waveform: np.ndarray, prompt: str) -> dict[str, torch.Tensor]:
     """What transformers' own full forward pass takes for one clip: the processor's inputs over the whole window, nothing trimmed."""
-    hop = backbone._extractor.hop_length
-    waveform = np.pad(waveform, (0, max(0, MIN_FRAMES * hop - len(waveform))))
-    if isinstance(backbone, Qwen25OmniBackbone):
+    if isinstance(backbone, OmniBackbone):
         whole = backbone._extractor([waveform], sampling_rate=16_000, return_attention_mask=True, return_tensors="pt")
         features = {"input_features": whole["input_features"], "feature_attention_mask": whole["attention_mask"]}
         ids = backbone.prepare(waveform, prompt).ids
     else:
-        prepare = VoxtralBackbone.prepare if isinstance(backbone, VoxtralBackbone) else ChatBackbone.prepare
-        prepared = prepare(backbone, waveform, prompt)
+        prepared = backbone.prepare(waveform, prompt)
+        if isinstance(backbone, TrimmedBackbone):
+            shortest = MIN_FRAMES * backbone._extractor.hop_length
+            prepared = ChatBackbone.prepare(backbone, np.pad(waveform, (0, max(0, shortest - len(waveform)))), prompt)
         ids, features = prepared.ids, prepared.features
     return {"input_ids": ids[None], "attention_mask": torch.ones_like(ids)[None], **features}

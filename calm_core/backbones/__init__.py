@@ -12,7 +12,7 @@ import torch
 
 from ..errors import BackboneError
 from .attending import Attending
-from .base import Answering, Backbone, HeadShape, check_layers, device_memory_gb, free_memory, weights_gb
+from .base import Answering, Backbone, HeadShape, Seeing, check_layers, device_memory_gb, free_memory, weights_gb
 from .fake import FakeBackbone
 
 POCKET_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pocket"
@@ -28,7 +28,8 @@ class BackboneRow:
 
     revision: a pinned commit; "main" becomes the commit that the hub reports when it is loaded (embedded: hash of weights).
     memory_gb: device memory for the weights in bfloat16 (the pocket: float32) and one batch; a CPU runs in float32 and needs twice that.
-    heads: layers x heads, as text; hears: what it was trained on; needs: a package beside those of requirements.txt.
+    heads: layers x heads, as text; hears: what it was trained on; needs: a package beside those of requirements.txt;
+    sees: it also takes the pictures of a video (`ExtractOptions.video`).
     """
 
     id: str
@@ -42,6 +43,7 @@ class BackboneRow:
     licence: str
     hears: str = "all sounds"
     needs: str = ""
+    sees: bool = False
     hidden: bool = False  # for tests only: not offered in menus
 
     @property
@@ -76,10 +78,23 @@ BACKBONES: tuple[BackboneRow, ...] = (
         "32 x 32",
         "Apache-2.0",
     ),
-    BackboneRow("qwen25-omni-7b", "Qwen2.5-Omni 7B", "qwen2_5_omni", "Qwen/Qwen2.5-Omni-7B", "main", 20, 30, "28 x 28", "Apache-2.0"),
-    BackboneRow("qwen25-omni-3b", "Qwen2.5-Omni 3B", "qwen2_5_omni", "Qwen/Qwen2.5-Omni-3B", "main", 11, 30, "36 x 16", "qwen-research"),
     BackboneRow(
-        "qwen3-omni-30b", "Qwen3-Omni 30B-A3B", "qwen3_omni", "Qwen/Qwen3-Omni-30B-A3B-Instruct", "main", 68, 30, "48 x 32", "Apache-2.0"
+        "qwen25-omni-7b", "Qwen2.5-Omni 7B", "qwen2_5_omni", "Qwen/Qwen2.5-Omni-7B", "main", 20, 30, "28 x 28", "Apache-2.0", sees=True
+    ),
+    BackboneRow(
+        "qwen25-omni-3b", "Qwen2.5-Omni 3B", "qwen2_5_omni", "Qwen/Qwen2.5-Omni-3B", "main", 11, 30, "36 x 16", "qwen-research", sees=True
+    ),
+    BackboneRow(
+        "qwen3-omni-30b",
+        "Qwen3-Omni 30B-A3B",
+        "qwen3_omni",
+        "Qwen/Qwen3-Omni-30B-A3B-Instruct",
+        "main",
+        68,
+        30,
+        "48 x 32",
+        "Apache-2.0",
+        sees=True,
     ),
     BackboneRow(
         "audio-flamingo-3",
@@ -117,6 +132,32 @@ BACKBONES: tuple[BackboneRow, ...] = (
         "speech",
         "mistral-common",
     ),
+    BackboneRow(
+        "granite-speech-2b",
+        "Granite Speech 3.3 2B",
+        "granite_speech",
+        "ibm-granite/granite-speech-3.3-2b",
+        "main",
+        9,
+        30,
+        "40 x 32",
+        "Apache-2.0",
+        "speech",
+        "peft",
+    ),
+    BackboneRow(
+        "phi-4-multimodal",
+        "Phi-4 multimodal",
+        "phi4_multimodal",
+        "microsoft/Phi-4-multimodal-instruct",
+        "refs/pr/70",  # main holds the weights for the code of the repository, this those for transformers' own
+        15,
+        30,
+        "32 x 24",
+        "MIT",
+        "speech",
+        "peft",
+    ),
     BackboneRow("qwen3-asr-2b", "Qwen3-ASR 1.7B", "chat", "Qwen/Qwen3-ASR-1.7B-hf", "main", 6, 30, "28 x 16", "Apache-2.0", "speech"),
     BackboneRow("glm-asr-nano", "GLM-ASR Nano", "chat", "zai-org/GLM-ASR-Nano-2512", "main", 6, 30, "28 x 16", "MIT", "speech"),
     BackboneRow("whisper-small", "Whisper small", "whisper", "openai/whisper-small", "main", 1, 30, "24 x 12", "Apache-2.0", "speech"),
@@ -134,13 +175,6 @@ BACKBONES: tuple[BackboneRow, ...] = (
     ),
     BackboneRow("fake", "Fake (tests)", "fake", None, "seed-0", 0.0, 5, "4 x 8", "Apache-2.0", hidden=True),
 )
-
-
-# Families of transformers that can't be read here, by model type, and why: said by 'backbones', 'doctor' and a load from the hub.
-NOT_OFFERED = {
-    "granite_speech": "Granite Speech can't be used: its sound features need torchaudio, its language model an adapter that needs peft",
-    "phi4_multimodal": "Phi-4-multimodal can't be used: transformers gives no access to its sound features, and its adapter needs peft",
-}
 
 
 def offered() -> tuple[BackboneRow, ...]:
@@ -211,12 +245,12 @@ __all__ = [
     "BACKBONES",
     "DEFAULT_BACKBONE",
     "HUB_PREFIX",
-    "NOT_OFFERED",
     "Answering",
     "Attending",
     "Backbone",
     "BackboneRow",
     "HeadShape",
+    "Seeing",
     "backbone_row",
     "check_layers",
     "fitting",

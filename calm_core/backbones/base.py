@@ -72,6 +72,20 @@ class Backbone(Protocol):
 
 
 @runtime_checkable
+class Seeing(Backbone, Protocol):
+    """A backbone that can also see a video's pictures; `isinstance(backbone, Seeing)` tells.
+
+    side_step: both sides of a picture, in pixels, are multiples of it.
+    """
+
+    side_step: int
+
+    def prepare_video(self, waveform: Array, pictures: NDArray[np.uint8], prompt: str) -> Any:
+        """As `prepare`, with the pictures (n, height, width, 3) that the video shows meanwhile, `audio.PICTURES_PER_S`."""
+        ...
+
+
+@runtime_checkable
 class Answering(Backbone, Protocol):
     """A backbone that can also answer in words; `isinstance(backbone, Answering)` tells.
 
@@ -159,7 +173,8 @@ def find_projections(decoder: nn.Module, layers: int, heads: int) -> tuple[list[
         found_here = {
             name: m
             for name, m in layer.named_modules()
-            if isinstance(m, nn.Linear) and name.split(".")[-1] in PROJECTION_NAMES and "attn" in name
+            # What a LoRA adapter wraps keeps its name on the wrapper.
+            if isinstance(m, nn.Linear) and name.removesuffix(".base_layer").split(".")[-1] in PROJECTION_NAMES and "attn" in name
         }
         if len(found_here) != 1:
             linear = [name for name, m in layer.named_modules() if isinstance(m, nn.Linear)]

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import DynamicCache, PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase, SequenceFeatureExtractor
 
 from ..errors import BackboneError
 from ..hooks import capture_heads
@@ -36,6 +36,14 @@ class Prepared:
 
     ids: Tensor
     features: dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class SoundProcessor:
+    """The parts that sound needs of a processor that can't be made without those for images."""
+
+    feature_extractor: SequenceFeatureExtractor
+    tokenizer: PreTrainedTokenizerBase
 
 
 class ChatBackbone:
@@ -75,9 +83,9 @@ class ChatBackbone:
         wanted = self._projections[: check_layers(layers, self.shape)]
         # The hooks sit on the one model that all threads share: two passes at once would capture each other's rows.
         with self._alone, one_out_of_memory():
-            embeddings, lengths = self._embed(prepared)
+            embeddings, lengths, beside = self._embed(prepared)
             with capture_heads(wanted, self.shape.heads, lengths - 1, then_stop=True) as capture:
-                self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=False)
+                self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=False, **beside)
             return capture.vectors().numpy()
 
     def answer(self, waveforms: Sequence[Array], prompt: str) -> list[str]:
@@ -114,10 +122,13 @@ class ChatBackbone:
             raise BackboneError(f"{self.id}: its configuration names no audio_token_id; this model can't be read.")
         return int(token)
 
+    def _messages(self, prompt: str) -> list[dict[str, Any]]:
+        """What is said, as the model's chat template takes it."""
+        return [{"role": "user", "content": [{"type": "audio", "audio_url": ""}, {"type": "text", "text": prompt}]}]
+
     def _text(self, prompt: str) -> str:
         """The whole prompt with the place of the audio marked, by the model's own chat template."""
-        message = [{"role": "user", "content": [{"type": "audio", "audio_url": ""}, {"type": "text", "text": prompt}]}]
-        return str(self.processor.apply_chat_template(message, add_generation_prompt=True, tokenize=False))
+        return str(self.processor.apply_chat_template(self._messages(prompt), add_generation_prompt=True, tokenize=False))
 
     def _audio_options(self, waveform: Array) -> dict[str, Any]:  # noqa: ARG002
         """Keywords for the processor about one waveform (n,)."""
@@ -144,8 +155,8 @@ class ChatBackbone:
     def _placed(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.model.device, self.model.dtype if tensor.is_floating_point() else tensor.dtype)
 
-    def _embed(self, clips: Sequence[Prepared]) -> tuple[Tensor, Tensor]:
-        """Embeddings (N, T, E), padded on the right, and the length of each row (N,)."""
+    def _embed(self, clips: Sequence[Prepared]) -> tuple[Tensor, Tensor, dict[str, Any]]:
+        """Embeddings (N, T, E), padded on the right, the length of each row (N,), and what else the decoder takes, by name."""
         encoded = self._encode(clips)
         for clip, audio in zip(clips, encoded, strict=True):
             if (count := int((clip.ids == self._audio_token).sum())) != len(audio) or not count:
@@ -160,14 +171,14 @@ class ChatBackbone:
         # The audio token may lie outside the decoder's vocabulary; what is looked up in its place is overwritten.
         embeddings = self.model.get_input_embeddings()(ids.masked_fill(places, 0))
         embeddings[places] = torch.cat(encoded).to(embeddings.dtype)
-        return embeddings, lengths
+        return embeddings, lengths, {}
 
     @contextmanager
     def _reading(self, waveforms: Sequence[Array], prompt: str) -> Iterator[Reading]:
         """The prompts, read; inside, this thread alone uses the model."""
         with torch.inference_mode(), self._alone, one_out_of_memory():
-            embeddings, lengths = self._embed([self.prepare(waveform, prompt) for waveform in waveforms])
-            read = self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=True)
+            embeddings, lengths, beside = self._embed([self.prepare(waveform, prompt) for waveform in waveforms])
+            read = self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=True, **beside)
             yield Reading(read.past_key_values, lengths, self._logits(read.last_hidden_state[torch.arange(len(lengths)), lengths - 1]))
 
     def _decode(self, ids: Tensor, positions: Tensor, mask: Tensor | None, cache: DynamicCache) -> Tensor:

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,22 @@ import transformers
 from huggingface_hub import constants
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoProcessor, AutoTokenizer, WhisperFeatureExtractor
+from transformers import (
+    AutoConfig,
+    AutoProcessor,
+    AutoTokenizer,
+    GraniteSpeechProcessor,
+    Phi4MultimodalFeatureExtractor,
+    WhisperFeatureExtractor,
+)
 from transformers.utils.logging import disable_progress_bar
 
 from ..errors import BackboneError
-from . import NOT_OFFERED
 from .base import Backbone, device_memory_gb, one_out_of_memory
-from .chat import ChatBackbone
-from .omni import Qwen3OmniBackbone, Qwen25OmniBackbone, SoundProcessor
+from .chat import ChatBackbone, SoundProcessor
+from .granite import GraniteSounds, GraniteSpeechBackbone
+from .omni import Qwen3OmniBackbone, Qwen25OmniBackbone
+from .phi4 import Phi4MultimodalBackbone
 from .trimmed import AudioFlamingoBackbone, MusicFlamingoBackbone, Qwen2AudioBackbone
 from .voxtral import VoxtralBackbone
 from .whisper import WhisperBackbone
@@ -37,27 +46,45 @@ def _whole_processor(source: str, **where: Any) -> Any:
     return AutoProcessor.from_pretrained(source, trust_remote_code=False, **where)
 
 
-def _sound_processor(source: str, **where: Any) -> SoundProcessor:
-    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **where)
-    return SoundProcessor(WhisperFeatureExtractor.from_pretrained(source, **where), tokenizer)
+def _tokenizer(source: str, **where: Any) -> Any:
+    return AutoTokenizer.from_pretrained(source, trust_remote_code=False, **where)
+
+
+def _whisper_sounds(source: str, **where: Any) -> SoundProcessor:
+    return SoundProcessor(WhisperFeatureExtractor.from_pretrained(source, **where), _tokenizer(source, **where))
+
+
+def _phi4_sounds(source: str, **where: Any) -> SoundProcessor:
+    return SoundProcessor(Phi4MultimodalFeatureExtractor.from_pretrained(source, **where), _tokenizer(source, **where))
+
+
+def _granite_processor(source: str, **where: Any) -> Any:
+    tokenizer = _tokenizer(source, **where)
+    return GraniteSpeechProcessor(GraniteSounds.from_pretrained(source, **where), tokenizer, chat_template=tokenizer.chat_template)
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How one family is loaded: its adapter, the name of its transformers class (None: what the checkpoint names), its processor."""
+    """How one family is loaded: its adapter, the name of its transformers class (None: what the checkpoint names), its processor.
+
+    lora: the checkpoint's folder ("" for its root) with the LoRA weights through which the language model hears; None: it has none.
+    """
 
     adapter: Callable[[str, str, Any, Any, str], Backbone]
     model_class: str | None
     processor: Callable[..., Any] = _whole_processor
+    lora: str | None = None
 
 
 FAMILIES: dict[str, Family] = {
     "qwen2_audio": Family(Qwen2AudioBackbone, "Qwen2AudioForConditionalGeneration"),
-    "qwen2_5_omni": Family(Qwen25OmniBackbone, "Qwen2_5OmniThinkerForConditionalGeneration", _sound_processor),
-    "qwen3_omni": Family(Qwen3OmniBackbone, "Qwen3OmniMoeThinkerForConditionalGeneration", _sound_processor),
+    "qwen2_5_omni": Family(Qwen25OmniBackbone, "Qwen2_5OmniThinkerForConditionalGeneration", _whisper_sounds),
+    "qwen3_omni": Family(Qwen3OmniBackbone, "Qwen3OmniMoeThinkerForConditionalGeneration", _whisper_sounds),
     "audioflamingo3": Family(AudioFlamingoBackbone, "AudioFlamingo3ForConditionalGeneration"),
     "musicflamingo": Family(MusicFlamingoBackbone, "MusicFlamingoForConditionalGeneration"),
     "voxtral": Family(VoxtralBackbone, "VoxtralForConditionalGeneration"),
+    "granite_speech": Family(GraniteSpeechBackbone, "GraniteSpeechForConditionalGeneration", _granite_processor, ""),
+    "phi4_multimodal": Family(Phi4MultimodalBackbone, "Phi4MultimodalForCausalLM", _phi4_sounds, "speech-lora"),
     "whisper": Family(WhisperBackbone, "WhisperForConditionalGeneration"),
     "chat": Family(ChatBackbone, None),
 }
@@ -69,6 +96,8 @@ FAMILY_OF_TYPE = {
     "audioflamingo3": "audioflamingo3",
     "musicflamingo": "musicflamingo",
     "voxtral": "voxtral",
+    "granite_speech": "granite_speech",
+    "phi4_multimodal": "phi4_multimodal",
     "whisper": "whisper",
 }
 
@@ -98,8 +127,6 @@ def from_hub(
     check_memory(id, memory_gb, device)
     with _one_sentence(id, repo):
         config = AutoConfig.from_pretrained(repo, revision=revision, trust_remote_code=False)
-    if reason := NOT_OFFERED.get(config.model_type):
-        raise BackboneError(f"{reason}; choose another audio-language model, {ELSE_POCKET}")
     family = family or FAMILY_OF_TYPE.get(config.model_type, "chat")
     commit = getattr(config, "_commit_hash", None) or revision
     check_disk(id, repo, commit, memory_gb)
@@ -110,6 +137,10 @@ def from_hub(
 def _load(id: str, family: str, source: str, revision: str, device: str, dtype: torch.dtype, where: dict[str, Any]) -> Backbone:
     found = FAMILIES[family]
     with _one_sentence(id, source):
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False, **where)
+        lora = found.lora if getattr(config, "has_lora_adapter", True) else None
+        if lora is not None and find_spec("peft") is None:
+            raise BackboneError(f"{id}: it hears through LoRA weights, which need the package peft: pip install peft, {ELSE_POCKET}")
         processor = found.processor(source, **where)
         model_class = _model_class(id, found.model_class, source, where)
         model, read = model_class.from_pretrained(
@@ -119,9 +150,14 @@ def _load(id: str, family: str, source: str, revision: str, device: str, dtype: 
             trust_remote_code=False,
             use_safetensors=True,
             output_loading_info=True,
+            # Loaded along, LoRA weights would hide which of the model's own are missing.
+            adapter_kwargs={"subfolder": "none"},
             **where,
         )
-    if lacking := sorted({*read["missing_keys"], *(key for key, *_ in read["mismatched_keys"])}):
+        lacking = _lacking(read)
+        if lora is not None:
+            lacking += _lacking(model.load_adapter(source, adapter_kwargs={"subfolder": lora, **where}).to_dict())
+    if lacking:
         # transformers would go on with random weights in their place.
         raise BackboneError(
             f"{id}: {len(lacking)} of the model's weights, {lacking[0]} first, aren't in {source} or have another shape; "
@@ -136,6 +172,11 @@ def _load(id: str, family: str, source: str, revision: str, device: str, dtype: 
             f"backbone {id!r} has {size_gb:.2f} GB of weights, too much beside what else is on {device}, which has "
             f"{device_memory_gb(device):.0f} GB; wait for running jobs, close other programs, choose a smaller one, {ELSE_POCKET}"
         ) from error
+
+
+def _lacking(read: dict[str, Any]) -> list[str]:
+    """The weights that a checkpoint lacks or has in another shape, by transformers' report of loading it."""
+    return sorted({*read["missing_keys"], *(key for key, *_ in read["mismatched_keys"])})
 
 
 def _model_class(id: str, name: str | None, source: str, where: dict[str, Any]) -> Any:

@@ -57,9 +57,9 @@ class TrimmedBackbone(ChatBackbone):
         modules = attention_modules(self._decoder, self._projections)
         clips = [self.prepare(waveform, prompt) for waveform in waveforms]
         with self._alone, one_out_of_memory():
-            embeddings, lengths = self._embed(clips)
+            embeddings, lengths, beside = self._embed(clips)
             with last_token_attention(modules, lengths - 1) as layers:
-                self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=False)
+                self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=False, **beside)
         weights = torch.stack(layers, dim=1).cpu().numpy()  # (batch, L, H, tokens)
         places = [(clip.ids == self._audio_token).nonzero().flatten().numpy() for clip in clips]
         return [rows[..., at] for rows, at in zip(weights, places, strict=True)]
