@@ -54,7 +54,7 @@ _NO_STATED_LENGTH = frozenset({"aac", "ac3", "amr", "mp3"})  # bare frames: FFmp
 
 
 class ClipStatus(StrEnum):
-    """The verdict on one clip: `load` gives all but the last two, which need the other clips (`dataset.preflight`)."""
+    """The verdict on one clip: `load` gives all but the last three, which need more than the clip (`dataset.preflight`)."""
 
     OK = "ok"
     CLIPPED = "clipped"  # usable, with a warning
@@ -66,6 +66,7 @@ class ClipStatus(StrEnum):
     UNREADABLE = "unreadable"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
+    EXCLUDED = "excluded"  # a person left it out
 
 
 class ClipError(AudioError):

@@ -32,6 +32,7 @@ TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
 ARCHIVE_SUFFIXES = frozenset({".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz"})
 FILE_COLUMNS = ("file_name", "filename", "file", "path")
 LABEL_COLUMNS = ("label", "class", "category")
+EXCLUDED = "excluded"  # in a column state: left out by a person, who keeps its label
 SPLIT_NAMES = frozenset({"train", "training", "test", "validation", "valid", "val", "dev"})
 BACKGROUND_WORDS = frozenset({"background", "noise", "other", "silence", "none", "nothing", "negative", "unknown", "ambient"})
 
@@ -43,12 +44,16 @@ Progress = Callable[[int, int, str], object]  # done, total, what
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One file of sound. `name` is what people see, relative to the root ("owl/03.wav"); `label` is None where nobody gave one."""
+    """One file of sound. `name` is what people see, relative to the root ("owl/03.wav"); `label` is None where nobody gave one.
+
+    excluded: a person left it out: nothing is learned from it, and it keeps its label.
+    """
 
     path: Path
     name: str
     label: str | None
     fold: str | None = None
+    excluded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Dataset:
 class ClipCheck:
     """One row of the preflight table. `reason` is "" for an OK clip; the sizes are None where the file couldn't be read that far.
 
-    alone: status and reason of the clip by itself, None where other clips changed neither.
+    alone: status and reason of the clip by itself, None where neither other clips nor a person changed them.
     """
 
     clip: Clip
@@ -133,10 +138,11 @@ def read_folder(root: Path) -> Dataset:
 def read_csv(csv_path: Path, root: Path | None = None) -> Dataset:
     """Read labelled clips from a table with the columns file_name and label, in the order of its rows.
 
-    The file column may also be called filename, file or path, the label column class or category; a column fold is kept. UTF-8, with
-    or without a byte-order mark; comma, semicolon or tab. File names are relative to `root`, by default the table's folder. A row
-    without a label, or whose file isn't there, is ignored with a reason that names it. Raises DataError for a table without these
-    columns, for a file name that leads out of `root`, for a class name that is too long, and if no row gives a clip.
+    The file column may also be called filename, file or path, the label column class or category; a column fold is kept, and a clip
+    whose column state says "excluded" is left out, as in our own exports. UTF-8, with or without a byte-order mark; comma, semicolon or
+    tab. File names are relative to `root`, by default the table's folder. A row without a label, or whose file isn't there, is ignored
+    with a reason that names it. Raises DataError for a table without these columns, for a file name that leads out of `root`, for a class
+    name that is too long, and if no row gives a clip.
     """
     root = csv_path.parent if root is None else root
     clips, ignored = _read_rows(csv_path, root, root)
@@ -200,7 +206,8 @@ def preflight(clips: Sequence[Clip], *, known: Sequence[ClipCheck] = (), progres
     """Decode every clip once and judge it, alone and against the others; one row per clip, in order. Never stops at a bad clip.
 
     The same audio under two labels is a CONFLICT in all its copies, for nobody but the user knows which label is right. The same audio
-    again under one label is a DUPLICATE in all copies but the first. Only readable, otherwise usable clips are compared.
+    again under one label is a DUPLICATE in all copies but the first. A clip that a person left out is EXCLUDED, and conflicts with none.
+    Only readable, otherwise usable clips are compared.
     known: earlier checks; a clip of the same file and name isn't decoded again, whatever its label is now.
     progress: called as progress(done, total, clip name) after each clip; whatever it raises (Cancelled) ends the preflight.
     """
@@ -222,7 +229,7 @@ def preflight(clips: Sequence[Clip], *, known: Sequence[ClipCheck] = (), progres
 def advice(checks: Sequence[ClipCheck]) -> tuple[str, ...]:
     """What to do for a better classifier, one sentence or two each; nothing here forbids to go on. Unlabelled clips don't count."""
     usable = Counter(check.clip.label for check in checks if check.usable and check.clip.label is not None)
-    names = sorted({check.clip.label for check in checks if check.clip.label is not None})
+    names = sorted({check.clip.label for check in checks if check.clip.label is not None and not check.clip.excluded})
     lines = []
     if len(usable) < 2:
         have = f"only {next(iter(usable))!r} has usable clips" if usable else "no class has a usable clip"
@@ -304,14 +311,18 @@ def _check_again(earlier: ClipCheck, clip: Clip) -> ClipCheck:
 def _compare(check: ClipCheck, copies: Sequence[Clip]) -> ClipCheck:
     """`check` in the light of all clips with the same audio, itself among them, in order."""
     clip, alone = check.clip, (check.status, check.reason)
+    if clip.excluded:
+        reason = f"clip {clip.name!r} was left out by a person; take it back in to learn from it."
+        return replace(check, status=ClipStatus.EXCLUDED, reason=reason, alone=alone)
     if clip.label is not None:
-        other = next((copy for copy in copies if copy.label not in (None, clip.label)), None)
+        other = next((copy for copy in copies if copy.label not in (None, clip.label) and not copy.excluded), None)
         if other is not None:
             reason = f"clip {clip.name!r} is also {other.name!r} of class {other.label!r}: keep the audio in one class only."
             return replace(check, status=ClipStatus.CONFLICT, reason=reason, alone=alone)
     first = next(copy for copy in copies if copy.label == clip.label)
     if first is not clip:
-        reason = f"clip {clip.name!r} is the same audio as {first.name!r}; one of them is enough."
+        enough = "which was left out by a person" if first.excluded else "one of them is enough"
+        reason = f"clip {clip.name!r} is the same audio as {first.name!r}; {enough}."
         return replace(check, status=ClipStatus.DUPLICATE, reason=reason, alone=alone)
     return check
 
@@ -457,6 +468,7 @@ class _Columns:
     file: int
     label: int
     fold: int | None
+    state: int | None
 
 
 def _columns(header: str) -> _Columns | None:
@@ -466,7 +478,8 @@ def _columns(header: str) -> _Columns | None:
         file = next((names.index(name) for name in FILE_COLUMNS if name in names), None)
         label = next((names.index(name) for name in LABEL_COLUMNS if name in names), None)
         if file is not None and label is not None:
-            return _Columns(delimiter, file, label, names.index("fold") if "fold" in names else None)
+            fold, state = (names.index(name) if name in names else None for name in ("fold", "state"))
+            return _Columns(delimiter, file, label, fold, state)
     return None
 
 
@@ -497,7 +510,8 @@ def _read_rows(table: Path, root: Path, base: Path) -> tuple[list[Clip], list[Ig
             for row in rows:
                 if not any(cell.strip() for cell in row):
                     continue
-                cell = dict(enumerate(row)).get
+                cells: dict[int | None, str] = dict(enumerate(row))
+                cell = cells.get  # None for a column that isn't there
                 where = f"{table.name!r} line {rows.line_num + 1}"
                 name, label = (cell(columns.file) or "").strip(), _tidy(cell(columns.label))
                 file = _find(root, name, where) if name else None
@@ -506,7 +520,8 @@ def _read_rows(table: Path, root: Path, base: Path) -> tuple[list[Clip], list[Ig
                 elif file is None:
                     ignored.append((name, f"{where}: file not found"))
                 else:
-                    clips.append(Clip(file, _name(file, base), label, None if columns.fold is None else _tidy(cell(columns.fold))))
+                    excluded = _tidy(cell(columns.state)) == EXCLUDED
+                    clips.append(Clip(file, _name(file, base), label, _tidy(cell(columns.fold)), excluded))
     except UnicodeDecodeError as error:
         raise DataError(f"{table.name!r} isn't UTF-8 text; save it again, in Excel as 'CSV UTF-8'.") from error
     except csv.Error as error:

@@ -337,13 +337,14 @@ class Labelling:
 
 
 def checked(clips: Sequence[NewClip], *, progress: Progress | None = None) -> tuple[list[NewClip], tuple[ClipCheck, ...]]:
-    """The clips that can be used, with their length and rate, and the checks of the others."""
-    checks = preflight([Clip(clip.path, clip.name, clip.judgement.label) for clip in clips], progress=progress)
+    """The clips that can be used, or could if nobody had left them out, with their length and rate, and the checks of the others."""
+    given = [Clip(clip.path, clip.name, clip.judgement.label, excluded=clip.judgement.state == "excluded") for clip in clips]
+    checks = preflight(given, progress=progress)
     good = [
         replace(clip, seconds=check.seconds, rate_hz=check.sample_rate_hz)
         for clip, check in zip(clips, checks, strict=True)
         # Windows of one recording may sound the same, and are clips of their own all the same.
-        if check.usable or (check.status is ClipStatus.DUPLICATE and clip.recording is not None)
+        if check.usable or check.status is ClipStatus.EXCLUDED or (check.status is ClipStatus.DUPLICATE and clip.recording is not None)
     ]
     names = {clip.name for clip in good}
     return good, tuple(check for check in checks if not check.usable and check.clip.name not in names)
@@ -423,9 +424,16 @@ def read_labels(source: Path, entries: Sequence[Entry], recording: str = "") -> 
 
 
 def _as_new(data: Dataset) -> list[NewClip]:
-    """A data set's clips as ones to add, with a person's label where they have one."""
-    said = [Judgement(clip.label, "positive", "person") if clip.label else Judgement() for clip in data.clips]
-    return [NewClip(clip.path, clip.name, judgement, fold=clip.fold) for clip, judgement in zip(data.clips, said, strict=True)]
+    """A data set's clips as ones to add, with a person's label where they have one. Those left out come last: of audio that is in use
+    elsewhere too, a project keeps what comes first."""
+
+    def said(clip: Clip) -> Judgement:
+        if clip.label is None and not clip.excluded:
+            return Judgement()
+        return Judgement(clip.label, "excluded" if clip.excluded else "positive", "person")
+
+    ordered = sorted(data.clips, key=lambda clip: clip.excluded)
+    return [NewClip(clip.path, clip.name, said(clip), fold=clip.fold) for clip in ordered]
 
 
 def simulate(

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import repeat
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import audio, baselines, confidence, evaluation, inspection
+from .audio import ClipStatus
 from .backbones import (
     DEFAULT_BACKBONE,
     Answering,
@@ -90,6 +91,11 @@ class Workspace:
         """The clips that were given this label, usable or not."""
         return tuple(check for check in self.checks if check.clip.label == label)
 
+    @property
+    def left_out(self) -> tuple[ClipCheck, ...]:
+        """The labelled clips that would be usable if a person had not left them out."""
+        return tuple(check for check in self.checks if check.status is ClipStatus.EXCLUDED and check.clip.label is not None)
+
     def without(self, clips: Collection[Clip]) -> Workspace:
         """The workspace without some clips; others are judged anew, for a duplicate's twin may be gone."""
         gone = frozenset(clips)
@@ -97,8 +103,15 @@ class Workspace:
 
     def relabelled(self, clips: Collection[Clip], label: str) -> Workspace:
         """The workspace with some clips in another class; all are judged anew, for their audio may be there already. The names stay."""
-        moved = frozenset(clips)
-        after = [replace(check.clip, label=label) if check.clip in moved else check.clip for check in self.checks]
+        return self._with(clips, lambda clip: replace(clip, label=label))
+
+    def excluding(self, clips: Collection[Clip], excluded: bool = True) -> Workspace:
+        """The workspace with some clips left out, or taken back in; others are judged anew, for a conflict may be gone."""
+        return self._with(clips, lambda clip: replace(clip, excluded=excluded))
+
+    def _with(self, clips: Collection[Clip], change: Callable[[Clip], Clip]) -> Workspace:
+        meant = frozenset(clips)
+        after = [change(check.clip) if check.clip in meant else check.clip for check in self.checks]
         return Workspace(preflight(after, known=self.checks), self.ignored)
 
 

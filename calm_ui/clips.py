@@ -13,7 +13,7 @@ from calm_core.dataset import TABLE_SUFFIXES, ClipCheck, Dataset
 from calm_core.errors import CalmError
 
 from . import clip_words, intake, learn_words, words
-from .classes import build_classes, keyed, picked
+from .classes import build_classes, find, keyed, picked
 from .folder_drop import FORGET_DROP, folder_drop
 from .jobs import Cancel, Job, Progress
 from .messages import told
@@ -64,7 +64,9 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
                 player = gr.Audio(label="Listen", interactive=False, buttons=["download"], elem_id="clips-player")
             with gr.Column(min_width=320):
                 spectrum = gr.Plot(show_label=False, elem_id="clips-spectrogram")
-        remove = gr.Button("Remove this clip", size="sm", elem_id="clips-remove")
+        with gr.Row():
+            exclude = gr.Button(size="sm", elem_id="clips-exclude")
+            remove = gr.Button("Remove this clip", size="sm", elem_id="clips-remove")
     hints = gr.HTML(elem_id="clips-advice")
     table = gr.Dataframe(
         headers=clip_words.CLIP_HEADERS,
@@ -116,8 +118,8 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
     def add_example(desk: Desk) -> Iterator[tuple[Any, str]]:
         yield from adding(desk, lambda _: intake.from_examples())
 
-    def show(desk: Desk) -> list[Any]:
-        workspace = desk.session.workspace
+    def show(desk: Desk, key: str) -> list[Any]:
+        workspace, looked_at = desk.session.workspace, find(desk, key)
         some = bool(workspace.checks)
         return [
             words.bullets(workspace.advice, "info" if workspace.can_learn else "warning"),
@@ -127,6 +129,7 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
             gr.update(choices=list(workspace.class_counts)),
             gr.update(visible=some or bool(workspace.ignored)),
             gr.update(visible=workspace.can_learn),
+            *([gr.skip(), *about(looked_at)] if looked_at else [gr.update(visible=False), gr.skip(), gr.skip()]),
         ]
 
     def select(desk: Desk, event: gr.SelectData) -> list[Any]:
@@ -136,8 +139,11 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
     def pick(desk: Desk, event: gr.EventData) -> list[Any]:
         return look(picked(desk, event))
 
+    def about(check: ClipCheck) -> list[str]:
+        return [clip_words.clip_title(check), clip_words.exclusion(check.clip.excluded)]
+
     def look(check: ClipCheck) -> list[Any]:
-        title = [clip_words.clip_key(check.clip), gr.update(visible=True), clip_words.clip_title(check)]
+        title = [clip_words.clip_key(check.clip), gr.update(visible=True), *about(check)]
         if check.content_id is None:
             return [*title, gr.update(visible=False), gr.update(visible=False)]
         sound, drawing = str(check.clip.path), picture(check.clip.path)
@@ -148,9 +154,18 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
         clip = keyed(desk, key).clip
         return desk.remove([clip]).touched(), words.progress(f"Removed {clip.name}.")
 
+    @told
+    def exclude_clip(desk: Desk, key: str) -> tuple[Desk, str]:
+        clip = keyed(desk, key).clip
+        text = f"{clip.name} is taken back into learning." if clip.excluded else f"{clip.name} is left out of learning; its label is kept."
+        return desk.exclude([clip], not clip.excluded).touched(), words.progress(text)
+
     def start_over(desk: Desk) -> tuple[Desk, str, None]:
         text = f"Your clips and answers are removed; temporary copies of what was uploaded are deleted within {KEEP_HOURS} hours."
         return desk.clear().touched(), words.progress(text), None
+
+    def leave(event: gr.SelectData) -> Any:
+        return gr.skip() if event.value == "Clips" else ""  # read by now; what is done elsewhere would make it stale
 
     outputs = [desk, status]
     # "multiple": what is dropped while something else is being checked waits for its turn; Gradio would leave it out without a word.
@@ -160,16 +175,15 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
     added = add_one.click(add_class, [desk, name, one, microphone], outputs, **LIGHT)
     files.upload(lambda: None, None, files, **AT_ONCE)  # free for the next one while this one is checked
     added.success(lambda: (None, None), None, [one, microphone], **AT_ONCE)
-    shown = [hints, table, ignored, ignored_table, name, clear, go_on]
-    gr.on([demo.load, desk.change], show, desk, shown, **VIEW)
-    looked = [chosen, detail, title, player, spectrum]
+    shown = [hints, table, ignored, ignored_table, name, clear, go_on, detail, title, exclude]
+    gr.on([demo.load, desk.change], show, [desk, chosen], shown, **VIEW)
+    looked = [chosen, detail, title, exclude, player, spectrum]
     for seen in (table.select(select, desk, looked, **VIEW), tiles.select(pick, desk, looked, **VIEW)):
         seen.then(None, js=INTO_VIEW)
-    hide = {"fn": lambda: gr.update(visible=False), "inputs": None, "outputs": detail} | LIGHT
-    removed = remove.click(remove_clip, [desk, chosen], outputs, **LIGHT)
-    removed.then(**hide)
-    removed.failure(**hide)
-    clear.click(start_over, desk, [*outputs, page.answers], **LIGHT).then(**hide)
+    remove.click(remove_clip, [desk, chosen], outputs, **LIGHT)
+    exclude.click(exclude_clip, [desk, chosen], outputs, **LIGHT)
+    clear.click(start_over, desk, [*outputs, page.answers], **LIGHT)
     clear.click(lambda: (None, None), None, [one, microphone], js=FORGET_DROP, **AT_ONCE)
-    go_on.click(lambda: gr.update(selected="learn"), None, page.tabs, **AT_ONCE)
+    go_on.click(lambda: (gr.update(selected="learn"), ""), None, [page.tabs, status], **AT_ONCE)
+    page.tabs.select(leave, None, status, **AT_ONCE)
     return clear

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from calm_core.dataset import TABLE_SUFFIXES, Clip, Dataset, read_csv, read_folder, read_unlabelled, read_zip, require_class_name, zip_bytes
 from calm_core.errors import DataError
 from calm_core.library import Entry
+from calm_core.studio import Workspace
 
 from .folder_drop import ReceivedFile, ReceivedFolder, place, received_files
 
@@ -79,10 +80,15 @@ def from_examples() -> Dataset:
 
 
 def from_labels(entries: Sequence[Entry], into: Path) -> Dataset:
-    """The clips of a project that a person labelled, as links or copies: the project keeps its own."""
-    taught = [entry for entry in entries if entry.learnable]
+    """The clips of a project that a person labelled, those left out as such, as links or copies: the project keeps its own."""
+    taught = [entry for entry in entries if entry.learnable or (entry.state == "excluded" and entry.label is not None)]
     keep(list(dict.fromkeys(entry.path for entry in taught)), into)  # windows of one recording may share a file
-    return Dataset(tuple(Clip(into / entry.path.name, entry.name, entry.label, entry.fold) for entry in taught))
+    return Dataset(tuple(Clip(into / entry.path.name, entry.name, entry.label, entry.fold, not entry.learnable) for entry in taught))
+
+
+def for_project(workspace: Workspace) -> tuple[Clip, ...]:
+    """The clips that a labelling project begins with: the usable ones, and those left out, as such."""
+    return tuple(check.clip for check in (*workspace.usable, *workspace.left_out))
 
 
 def queries(paths: Sequence[Path], recording: Path | None, into: Path) -> Dataset:

@@ -206,7 +206,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
     @told
     def start_project(desk: Desk, bench: Bench, backbone: str, name: str) -> Working:
         def fill(work: Labelling) -> Said:
-            clips = tuple(check.clip for check in desk.session.workspace.usable)
+            clips = intake.for_project(desk.session.workspace)
             require_room(bench.public, (), clips)
             return Said("added", review_words.clips_added(work.add(Dataset(clips)))) if clips else Said()
 
@@ -269,7 +269,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
 
     @told
     def add_from_clips(desk: Desk, bench: Bench) -> Working:
-        clips = tuple(check.clip for check in desk.session.workspace.usable)
+        clips = intake.for_project(desk.session.workspace)
         if not clips:
             raise DataError("the tab Clips has no labelled clips; add some there first.")
 

@@ -202,6 +202,11 @@ class Desk:
         with self._changing:
             return self._become(self.session.workspace.relabelled(clips, label))
 
+    def exclude(self, clips: Collection[Clip], excluded: bool = True) -> Self:
+        """Leaves clips out of learning, or takes them back in; they stay here, with their labels."""
+        with self._changing:
+            return self._become(self.session.workspace.excluding(clips, excluded))
+
     def undo(self) -> Self:
         """Takes back the latest change of the clips, if there is one."""
         with self._changing:

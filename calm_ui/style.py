@@ -18,6 +18,8 @@ THEME = gr.themes.Default(primary_hue="blue", secondary_hue="blue", neutral_hue=
 CSS = """
 .gradio-container .main { max-width: 1180px; margin-inline: auto; }
 .html-container { padding: 0 !important; }
+[data-testid="status-tracker"].hide { visibility: hidden; } /* else a screen reader meets "Error" there after a refused press */
+footer .divider { display: none; } /* there is nothing to divide */
 .block:has(> .html-container > :is(.prose, div):empty) { display: none; } /* an empty line of text takes no room */
 .calm-name h1 { margin: 0; font-size: 1.7rem; letter-spacing: -0.01em; }
 .calm-name p { margin: 0.2rem 0 0; max-width: 40rem; }
@@ -37,17 +39,24 @@ ul.calm-notice li { margin: 0; }
 :is(.calm-card, .calm-tile) { border: 1px solid var(--border-color-primary); border-radius: var(--radius-lg); padding: 0.4rem 0.7rem;
   background: var(--background-fill-secondary); overflow-wrap: anywhere; width: 100%; text-align: left; }
 .calm-card { cursor: pointer; display: grid; gap: 0.3rem; align-content: start; height: 100%; }
-:is(.calm-card, .calm-tile button):is(:hover, :focus-visible) :is(b, span:not(.calm-strip)) { text-decoration: underline; }
+:is(.calm-card:is(:hover, :focus-visible) b, .calm-tile button:is(:hover, :focus-visible)) { text-decoration: underline; }
 :is(.calm-card, .calm-tile) small { color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; }
 .calm-strip { display: flex; gap: 0.25rem; min-height: 32px; }
 :is(.calm-card, .calm-tile) :is(img, .calm-blank) { width: 56px; height: 32px; border-radius: 3px; margin: 0; flex: none;
   image-rendering: pixelated; }
 .calm-blank { display: inline-block; background: var(--border-color-primary); }
 .calm-tiles { margin-top: 0.4rem !important; }
+.calm-tiles { user-select: none; } /* Shift and click would select text, and a drag then take that along */
 .calm-tile { display: flex; align-items: center; gap: 0.6rem; }
 :is(.calm-tick, .calm-all) { margin: 0; flex: none; }
 .calm-tick-all { display: flex; align-items: center; gap: 0.6rem; padding-left: calc(0.7rem + 1px); }
-.calm-tile button { display: flex; cursor: pointer; align-items: center; gap: 0.6rem; text-align: left; min-width: 0; flex: 1; }
+.calm-tick-all label { display: flex; align-items: center; gap: 0.6rem; }
+.calm-tile button { cursor: pointer; text-align: left; min-width: 0; flex: 1; }
+.calm-grip { display: flex; cursor: grab; }
+.calm-tile[data-out] :is(.calm-grip, button) { opacity: 0.55; }
+.calm-card.calm-over { border-color: var(--color-accent); box-shadow: inset 0 0 0 1px var(--color-accent); }
+.calm-card.calm-over * { pointer-events: none; }
+.calm-answers.calm-into { align-items: center; margin: 0.8rem 0 0; }
 .calm-low { align-items: end; }
 .calm-few { border-style: dashed; border-color: #d97706; }
 .calm-progress p { margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
@@ -80,7 +89,8 @@ ul.calm-notice li { margin: 0; }
   border-bottom-width: 2px; border-radius: 4px; padding: 0 0.35em; background: var(--background-fill-primary);
   color: var(--body-text-color); }
 .calm-said { margin: 0; min-height: 1.5em; font-weight: 600; overflow-wrap: anywhere; }
-#review-keys summary { cursor: pointer; }
+.calm-tile:has(.calm-tick:checked) { border-color: var(--color-accent); }
+:is(#review-keys, #clips-keys) summary { cursor: pointer; }
 .calm-keys { display: grid; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); gap: 0.3rem 1.2rem; margin: 0.5rem 0 0; }
 .calm-keys div { display: flex; gap: 0.5rem; }
 .calm-keys dd { margin: 0; }

@@ -390,6 +390,33 @@ def test_unlabelled_copies_never_conflict(tmp_path):
     assert [check.status.value for check in preflight(clips)] == ["ok", "ok", "duplicate"]
 
 
+def test_what_a_person_left_out_stays_with_its_label_and_settles_a_conflict(tmp_path):
+    for name in ("owl/a", "owl/b", "bat/x"):
+        sound(tmp_path / f"{name}.wav", seed=1)
+    (tmp_path / "owl/broken.wav").write_bytes(b"RIFF")
+    clips = [replace(clip, excluded=clip.label == "owl") for clip in read_folder(tmp_path).clips]
+    checks = preflight(clips)
+    assert [(check.clip.name, check.status.value) for check in checks] == [
+        ("bat/x.wav", "ok"),
+        ("owl/a.wav", "excluded"),
+        ("owl/b.wav", "excluded"),
+        ("owl/broken.wav", "unreadable"),  # nobody can take it back in
+    ]
+    assert not checks[1].usable
+    assert "left out by a person" in checks[1].reason
+    assert not any("'owl'" in line for line in advice(checks))  # left out on purpose
+    once = preflight([replace(check.clip, label="bat", excluded=check.clip.name == "owl/a.wav") for check in checks[1:3]], known=checks)
+    assert [check.status.value for check in once] == ["excluded", "duplicate"]  # its copy doesn't step into its place
+    back = preflight([replace(check.clip, excluded=False) for check in checks], known=checks)
+    assert [check.status.value for check in back] == ["conflict", "conflict", "conflict", "unreadable"]
+
+
+def test_a_table_may_leave_clips_out(tmp_path):
+    put(tmp_path, "a.wav", "b.wav", "c.wav")
+    (tmp_path / "metadata.csv").write_text("file_name,state,label\na.wav,excluded,owl\nb.wav,positive,owl\nc.wav,,bat\n")
+    assert [(clip.name, clip.excluded) for clip in read_folder(tmp_path).clips] == [("a.wav", True), ("b.wav", False), ("c.wav", False)]
+
+
 def test_what_is_known_is_judged_again_but_not_decoded_again(tmp_path, monkeypatch):
     sound(tmp_path / "owl/a.wav", seed=1, level=5.0)
     sound(tmp_path / "owl/b.wav", seed=1, level=5.0)

@@ -208,6 +208,24 @@ def test_a_label_for_a_clip_that_waits_here_is_kept(labelling: Labelling) -> Non
     assert labelling.add(Dataset((Clip(waiting[0].path, "0.wav", None),))).labelled == 0
 
 
+def test_what_was_left_out_is_left_out_in_a_project_and_in_its_export(
+    tmp_path: Path, studio: Studio, fake_backbone: FakeBackbone, class_folders: Path
+) -> None:
+    clips = [replace(clip, excluded=clip.name == "high/0.wav") for clip in dataset.read(class_folders).clips]
+    settled = Clip(clips[0].path, "low/copy.wav", "low")  # the same audio, kept where it belongs
+    with Project.create(tmp_path / "projects") as project:
+        labelling = Labelling(project, studio, fake_backbone)
+        assert labelling.add(Dataset(tuple(clips))).unusable == ()
+        (out,) = (entry for entry in labelling.now.entries if entry.name == "high/0.wav")
+        assert out.judgement == Judgement("high", "excluded", "person")
+        export.write_audiofolder(labelling.now.entries, tmp_path / "export")
+    again = dataset.read(tmp_path / "export")
+    assert sorted((clip.label, clip.excluded) for clip in again.clips) == sorted((clip.label, clip.excluded) for clip in clips)
+    with Project.create(tmp_path / "projects") as project:
+        assert Labelling(project, studio, fake_backbone).add(Dataset((clips[0], settled))).repeated == 1
+        assert [(entry.name, entry.state) for entry in project.snapshot().entries] == [("low/copy.wav", "positive")]
+
+
 def test_a_label_track_finds_its_recording_or_asks(tmp_path: Path) -> None:
     with Project.create(tmp_path / "projects") as project:
         for i, name in enumerate(("owl/03.wav", "tawny/03.wav", "field.wav")):

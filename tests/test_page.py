@@ -383,6 +383,7 @@ def test_classes_are_mended_and_the_mending_taken_back(page: Page, archive: Path
     expect(page.locator("#clips-chosen-title")).to_contain_text("tone/1.wav: OK")
     page.locator("#clips-move").click()
     expect(page.get_by_text("No clip is ticked")).to_be_visible()
+    expect(said.locator("p")).to_have_count(0)  # "Added ..." is of an earlier act
     for tile in (0, 2):
         tiles.nth(tile).locator(".calm-tick").check()
     page.locator("#clips-move-to input").fill("beep")
@@ -395,7 +396,8 @@ def test_classes_are_mended_and_the_mending_taken_back(page: Page, archive: Path
     page.locator("#clips-class-other input").fill("whistle")
     page.locator("#clips-class-other input").press("Enter")
     page.locator("#clips-class-rename").click()
-    expect(said).to_have_text("‘beep’ is merged into ‘whistle’: 2 clips.")
+    expect(said).to_have_text("‘beep’ merged into ‘whistle’: 2 clips.")
+    expect(page.locator("#clips-undo")).to_have_text("Undo: ‘beep’ merged into ‘whistle’: 2 clips")
     expect(page.locator("#clips-class-title")).to_have_text(f"‘whistle’: {PER_CLASS + 2} clips")
     page.locator("#clips-tiles .calm-all").check()
     page.locator("#clips-remove-ticked").click()
@@ -406,7 +408,48 @@ def test_classes_are_mended_and_the_mending_taken_back(page: Page, archive: Path
         expect(cards).to_contain_text(left)
     cards.locator("[data-pick=hum]").click()
     page.locator("#clips-class-delete").click()
-    expect(said).to_have_text(f"‘hum’ is deleted, with {PER_CLASS + 1} clips.")
+    expect(said).to_have_text(f"‘hum’ deleted, with {PER_CLASS + 1} clips.")
+    assert faults == []
+
+
+def test_many_clips_are_moved_by_drag_and_left_out_by_key(page: Page, archive: Path) -> None:
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    add_zip(page, archive)
+    cards, said = page.locator("#clips-classes"), page.locator("#clips-progress")
+    cards.locator("[data-pick=tone]").click()
+    tiles = page.locator("#clips-tiles .calm-tile")
+    expect(tiles.locator("img")).to_have_count(PER_CLASS)
+    tiles.nth(0).locator(".calm-tick").click()
+    tiles.nth(1).locator(".calm-tick").click(modifiers=["Shift"])
+    expect(page.locator(".calm-ticked")).to_have_text("2 ticked")
+    tiles.nth(1).locator(".calm-grip").drag_to(cards.locator("[data-pick=whistle]"))
+    expect(said).to_have_text("2 clips moved to ‘whistle’.")
+    expect(tiles).to_have_count(2)
+    expect(tiles.first).to_contain_text("2.wav")
+    expect(page.locator(".calm-ticked")).to_have_text("")  # ticks don't pass on to the clips that come after
+    tiles.first.locator(".calm-tick").focus()
+    page.keyboard.press("x")
+    expect(said).to_have_text("1 clip left out of learning.")
+    expect(tiles.first).to_contain_text("left out: by you")
+    expect(cards).to_contain_text("tone 1 of 2 clips, 1 left out by you")
+    expect(page.locator("#clips-table [role=row]").filter(has_text="tone/2.wav")).to_contain_text("left out: by you")
+    expect(tiles.first.locator(".calm-tick")).to_be_focused()  # the keys go on from here
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("1")
+    expect(said).to_have_text("‘tone’ merged into ‘hum’: 2 clips.")
+    expect(cards).to_contain_text(f"hum {PER_CLASS + 1} of {PER_CLASS + 3} clips, 1 left out by you")
+    tab(page, "Learn")
+    expect(page.locator("#learn-button")).to_have_text(f"Learn from {PER_CLASS * len(CLASSES) - 1} clips of 2 classes")
+    tab(page, "Clips")
+    expect(said.locator("p")).to_have_count(0)
+    page.locator("#clips-undo").click()
+    expect(said).to_have_text("Taken back: ‘tone’ merged into ‘hum’: 2 clips.")
+    tiles.first.locator("button").click()
+    expect(page.locator("#clips-chosen-title")).to_contain_text("tone/2.wav: left out: by you")
+    page.locator("#clips-exclude").click()
+    expect(page.locator("#clips-chosen-title")).to_contain_text("tone/2.wav: OK")
+    expect(cards).to_contain_text("tone 2 clips")
     assert faults == []
 
 

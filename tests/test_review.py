@@ -24,7 +24,7 @@ from calm_core.studio import Studio
 from calm_ui import review, review_words, words
 from calm_ui.bench import Bench, Said
 from calm_ui.exporting import FORMATS, exported
-from calm_ui.intake import from_class, from_labels
+from calm_ui.intake import for_project, from_class, from_labels
 from calm_ui.session import Desk, Session
 
 from .conftest import TONES_HZ, tone
@@ -268,6 +268,12 @@ def test_a_projects_labels_go_to_the_other_tabs(bench: Bench, tmp_path: Path) ->
     workspace = desk.session.workspace
     assert sum(workspace.class_counts.values()) == 13
     assert {(c.clip.name, c.clip.label) for c in workspace.usable} == {(e.name, e.label) for e in entries if e.learnable}
+    assert not workspace.left_out
+    out = next(entry for entry in entries if entry.learnable)
+    bench.require().judge([out.id], state="excluded")
+    desk.add(lambda into: from_labels(bench.require().now.entries, into), Studio().add, instead=True)
+    assert [check.clip.name for check in desk.session.workspace.left_out] == [out.name]
+    assert len(for_project(desk.session.workspace)) == 13
     desk.clear()
     assert all(entry.path.is_file() for entry in entries)  # the project's own files stay
     bench.require().merge_classes(["high", "low", "mid"], "all")

@@ -49,6 +49,17 @@ def test_learn_and_predict(studio: Studio, workspace: Workspace, fake_backbone: 
     np.testing.assert_allclose(found[0].evidence.sum(-1), 0, atol=1e-6)
 
 
+def test_nothing_is_learned_from_what_was_left_out(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:
+    out = [check.clip for check in workspace.of_class("low")[:2]]
+    without = workspace.excluding(out)
+    assert without.class_counts == {"high": 4, "low": 2, "mid": 4}
+    assert [check.clip.name for check in without.left_out] == [clip.name for clip in out]
+    assert len(studio.learn(without, fake_backbone, ladder=False).clips) == 10
+    moved = without.relabelled([check.clip for check in without.left_out], "mid")
+    assert (moved.class_counts, len(moved.left_out)) == (without.class_counts, 2)
+    assert without.excluding([check.clip for check in without.left_out], excluded=False) == workspace
+
+
 def test_tuned_on_the_clips_the_scores_stay_votes(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:
     learned = studio.learn(workspace, fake_backbone, options=FitOptions(auto=True), ladder=False)
     assert learned.model.options.pooling == "log"  # 12 clips, all told apart: nothing speaks for the paper's sum

@@ -301,6 +301,58 @@ def test_every_change_of_the_clips_can_be_taken_back(tmp_path: Path) -> None:
         desk.relabel([], "o" * 61)
 
 
+def test_what_is_left_out_stays_so_through_other_changes(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    clips_of(tmp_path, desk, 300, 700, 900)
+    before = desk.session.workspace
+    desk.exclude([before.checks[0].clip])
+    desk.relabel([check.clip for check in desk.session.workspace.checks[:2]], "bat")
+    desk.remove([desk.session.workspace.checks[1].clip])
+    clips_of(tmp_path, desk, 300, 1100)  # in the old class the same audio is another matter
+    assert [(c.clip.name, c.clip.label, c.clip.excluded) for c in desk.session.workspace.checks] == [
+        ("owl/300.wav", "bat", True),
+        ("owl/900.wav", "owl", False),
+        ("owl/1100.wav", "owl", False),
+        ("owl/300.wav", "owl", False),
+    ]
+    assert "bat</b> <small>0 of 1 clip, 1 left out by you" in clip_words.class_cards(desk.session.workspace, 4, lambda _: "")
+    for _ in range(4):
+        desk.undo()
+    assert desk.session.workspace == before
+    assert desk.exclude([before.checks[0].clip]).exclude([desk.session.workspace.checks[0].clip], False).session.workspace == before
+
+
+def test_a_change_of_the_clips_is_told(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    said = []
+
+    def act(change) -> None:
+        before = desk.session.workspace
+        change([check.clip for check in before.checks])
+        said.append(clip_words.change(before, desk.session.workspace))
+
+    act(lambda _: clips_of(tmp_path, desk, 300, 700, 900))
+    act(lambda clips: desk.relabel(clips[:1], "bat"))
+    act(lambda clips: desk.exclude(clips[:2]))
+    act(lambda clips: desk.exclude(clips[:1], False))
+    act(lambda clips: desk.relabel(clips[1:], "wren"))
+    act(lambda clips: desk.relabel(clips[:1], "wren"))
+    act(lambda clips: desk.relabel(clips, "wren"))
+    act(lambda clips: desk.remove(clips[:1]))
+    act(lambda clips: desk.remove(clips))
+    assert said == [
+        "3 clips added",
+        "1 clip moved to ‘bat’",
+        "2 clips left out of learning",
+        "1 clip taken back into learning",
+        "‘owl’ renamed to ‘wren’",
+        "‘bat’ merged into ‘wren’: 1 clip",
+        "",
+        "1 clip removed",
+        "‘wren’ deleted, with 2 clips",
+    ]
+
+
 def test_undo_forgets_what_is_long_ago(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("calm_ui.session.UNDO_STEPS", 1)
     desk = Desk(tmp_path)
