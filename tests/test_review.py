@@ -249,7 +249,7 @@ def test_a_clip_like_none_of_the_classes_is_not_called_sure(bench: Bench, monkey
     said = review_words.review_head(bench)
     assert "Perhaps <b>‘&lt;b&gt;’</b>" in said  # four labels per class: being unlike them says little
     assert "97 %" not in said
-    monkeypatch.setattr(words, "FEW_LABELS", 4)
+    monkeypatch.setattr(review_words, "FEW_LABELS", 4)
     said = review_words.review_head(bench)
     assert "None of your classes?</b> The closest is ‘&lt;b&gt;’" in said
     assert "97 %" not in said
