@@ -54,7 +54,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         with gr.Row(equal_height=False):
             with gr.Column(min_width=300):
                 name = gr.Textbox("My sounds", label="New project", max_lines=1, elem_id="review-name")
-                begins = gr.Checkbox(True, show_label=False, elem_id="review-begins")
+                begins = gr.Checkbox(True, label="Begin with my clips", container=False, elem_id="review-begins")
                 empty = gr.HTML(elem_id="review-empty")
                 create = gr.Button("Start this project", variant="primary", elem_id="review-create")
             with gr.Column(min_width=300) as known:

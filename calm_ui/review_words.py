@@ -193,7 +193,7 @@ def review_answers(bench: Bench) -> str:
     accept = machine or (suggestion.label if suggestion else "")
     undo = "the skip" if bench.can_undo_skip else now.undo
     redo = "the skip" if bench.can_redo_skip else now.redo
-    acts = [
+    acts = [  # each keeps its place, whatever it says: what doesn't fit is cut, and told by the title
         ("accept", "Enter", f"Accept ‘{accept}’" if accept else "Accept", "" if accept else "disabled"),
         ("uncertain", "U", "Uncertain", off),
         ("exclude", "X", "Exclude", off),
@@ -202,13 +202,13 @@ def review_answers(bench: Bench) -> str:
         ("redo", "Y", f"Redo: {redo}" if redo else "Redo", "" if redo else "disabled"),
     ]
     rest = "".join(
-        f'<button type="button" class="calm-key" data-act="{act}" {state}><kbd>{key}</kbd> {esc(text)}</button>'
+        f'<button type="button" class="calm-key" data-act="{act}" title="{esc(text)}" {state}><kbd>{key}</kbd> {esc(text)}</button>'
         for act, key, text, state in acts
     )
     return (
         f'<div class="calm-answering" data-turn="{bench.turn}" data-clip="{clip}" data-revision="{now.revision}">'
         f'<div class="calm-answers" role="group" aria-label="Classes">{"".join(classes)}</div>'
-        f'<div class="calm-answers" role="group" aria-label="Other answers">{rest}</div>'
+        f'<div class="calm-answers calm-acts" role="group" aria-label="Other answers">{rest}</div>'
         f'<p class="calm-said" role="status">{esc(said_sentence(bench))}</p></div>'
     )
 
@@ -348,6 +348,16 @@ def other_backbone(bench: Bench, backbone: str) -> str:
 def file_stem(name: str) -> str:
     """A project's name as the beginning of a file's."""
     return re.sub(r"[^\w-]+", "-", name).strip("-")[:LONG_NAME] or "project"
+
+
+READERS = {
+    "csv": "Read by spreadsheets, R and pandas; brought back here, it gives its labels to the same clips.",
+    "audiofolder": "Read by the Python library `datasets` of Hugging Face, and here: it holds everything needed to go on elsewhere.",
+    "class-folders": "Read by the tab Clips and by most tools that learn from sounds: one folder for each class.",
+    "audacity": "Read by Audacity (File, Import, Labels): one label track for each recording.",
+    "raven": "Read by Raven Lite and Raven Pro (File, Open Selection Table).",
+    "label-studio": "Read by Label Studio: paste config.xml as the labelling interface, then import tasks.json.",
+}
 
 
 def export_note(bench: Bench, format: str) -> str:

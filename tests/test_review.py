@@ -138,6 +138,7 @@ def test_accepted_labels_are_marked_until_confirmed(bench: Bench) -> None:
 
 @pytest.mark.parametrize("format", list(FORMATS))
 def test_exports_come_back(bench: Bench, format: str, tmp_path: Path) -> None:
+    assert review_words.READERS[format].startswith("Read by ")
     bench.act("exclude", bench.clip)
     bench.accept_above(0.9)
     bench.confirm()
