@@ -3,6 +3,9 @@
 A room of its own at the layer of `studio`, which holds the use-cases without a project: both are called by page and command line alike.
 Every act is saved by `library` before the call returns; only then is the classifier asked again, so what the page shows as saved is.
 Knows no components and no numerics (`relearning`, `active`).
+
+Learns with the paper's options, whatever was chosen for the tab Learn: that was chosen on other clips or fewer labels, and may hold a
+whitening, which is another one after every answer; options that change on the way would make the curve tell of them, not of the labels.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def build_exporting(bench: gr.State) -> gr.File:
                 elem_id="export-format",
             )
             readers = gr.HTML(words.caption(review_words.READERS["csv"]), elem_id="export-readers")
-            button = gr.Button("Export", variant="primary", elem_id="export-button")
+            button = gr.Button("Export", elem_id="export-button")
             file = gr.DownloadButton(visible=False, variant="primary", elem_id="export-file")
             note = gr.HTML(elem_id="export-note")
         with gr.Column(min_width=300):

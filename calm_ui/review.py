@@ -397,7 +397,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         n = work.unasked if source == "words" else 0
         asks = [
             gr.update(visible=source == "words"),
-            gr.update(value=f"Ask the model about {words.count(n, 'clip')}", interactive=n > 0 and len(work.now.class_names) > 1),
+            gr.update(value=review_words.ask_about(work), interactive=n > 0 and len(work.now.class_names) > 1),
         ]
         try:
             found = work.preview_accept(percent / 100, source)

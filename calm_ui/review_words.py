@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from calm_core.confidence import Proportion
-from calm_core.labelling import Acceptance, Added, Source
+from calm_core.labelling import Acceptance, Added, Labelling, Source
 from calm_core.library import CurvePoint, Entry, ProjectInfo
 from calm_core.pseudo_labels import SAMPLES
 from calm_core.studio import Workspace
@@ -332,6 +332,13 @@ def begin_with(workspace: Workspace) -> str:
     """The tick that lets a new project begin with the visitor's clips."""
     classes = count(len(set(workspace.labels)), "class", "classes")
     return f"Begin with my {count(len(workspace.usable), 'clip')} of {classes} from the tab Clips"
+
+
+def ask_about(work: Labelling) -> str:
+    """The button that asks the model, or why it can't be pressed."""
+    if len(work.now.class_names) < 2:
+        return "Name two classes first"
+    return f"Ask the model about {count(work.unasked, 'clip')}" if work.unasked else "It was asked about every clip"
 
 
 def other_backbone(bench: Bench, backbone: str) -> str:

@@ -390,6 +390,7 @@ def test_the_models_own_answers_are_said_as_such(bench: Bench, monkeypatch: pyte
     assert "For no clip do 90 %" in review_words.acceptance(work.preview_accept(0.9, "words"))
     bench.accept_above(0.5, "words")
     assert bench.said == Said("accepted", count=9)
+    assert review_words.ask_about(work) == "It was asked about every clip"
     bench.act("undo")
     assert bench.machine_made() == []
 
