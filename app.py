@@ -70,7 +70,7 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE, s
             with gr.Tab("Learn", id="learn"):
                 learn = build_learn(page, demo)
             with gr.Tab("Predict", id="predict"):
-                build_predict(page, learn, clear, demo)
+                build_predict(page, bench, learn, clear, demo)
                 build_recording(page)
             with gr.Tab("Heads", id="heads"):
                 build_heads(page, demo)

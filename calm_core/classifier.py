@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from . import algorithm, confidence, selection
-from .confidence import COVERAGE, HeldOut, Progress, mean_by_group
+from .confidence import COVERAGE, HeldOut, Progress, mean_by_group, prediction_set
 from .errors import BundleError, DataError, OptionError
 from .options import EACH_ITS_OWN, FitOptions
 from .vectors import HeadVectors, Origin
@@ -70,8 +70,7 @@ class Prediction:
         """
         if self.p_values is None:
             return None
-        order = np.argsort(-self.scores, axis=1, kind="stable")
-        return [tuple(self.class_names[c] for c in classes if p[c] > 1 - coverage) for classes, p in zip(order, self.p_values, strict=True)]
+        return [prediction_set(self.class_names, s, p, coverage) for s, p in zip(self.scores, self.p_values, strict=True)]
 
     def __len__(self) -> int:
         return len(self.scores)

@@ -424,10 +424,9 @@ def _opinions(project: Project, arguments: argparse.Namespace) -> dict[int, expo
     """What a classifier of the project's labels says about its clips; nothing where they are of fewer than two classes."""
     if arguments.labels_only or sum(count > 0 for count in project.snapshot().class_counts.values()) < 2:
         return {}
-    studio = Studio()
-    backbone = studio.backbone(arguments.backbone or DEFAULT_BACKBONE, arguments.device)
     asking = ExtractOptions() if arguments.prompt is None else ExtractOptions(prompt=arguments.prompt)
-    work = labelling.Labelling(project, studio, backbone, extract_options=asking)
+    chosen = arguments.backbone or DEFAULT_BACKBONE
+    work = labelling.Labelling(project, Studio(), chosen, device=arguments.device, extract_options=asking)
     work.prepare(progress=_progress)
     return work.opinions()
 

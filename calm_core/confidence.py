@@ -7,7 +7,7 @@ function that fits and scores, or judges.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -218,6 +218,11 @@ def p_values(scores: Array, familiarity: Array, held_out: HeldOut, pooling: Pool
         asked_lead > lower, no_better[1, 0][lower], np.where(asked_near > lower, no_better[0, 1][lower], no_better[0, 0][lower])
     )
     return ((1 + count) / (1 + n)).astype(np.float32)
+
+
+def prediction_set(class_names: Sequence[str], scores: Array, p_values: Array, coverage: float = COVERAGE) -> tuple[str, ...]:
+    """One clip's classes that can't be ruled out at this coverage, by its scores and p-values (C,): the likeliest first, () for none."""
+    return tuple(class_names[c] for c in np.argsort(-scores, kind="stable") if p_values[c] > 1 - coverage)
 
 
 def _at_most(known: NDArray, values: NDArray) -> Index:

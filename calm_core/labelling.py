@@ -3,39 +3,44 @@
 A room of its own at the layer of `studio`, which holds the use-cases without a project: both are called by page and command line alike.
 Every act is saved by `library` before the call returns; only then is the classifier asked again, so what the page shows as saved is.
 Knows no components and no numerics (`relearning`, `active`).
+
+Learns with the paper's options, whatever was chosen for the tab Learn: that was chosen on other clips or fewer labels, and may hold a
+whitening, which is another one after every answer; options that change on the way would make the curve tell of them, not of the labels.
 """
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from . import active, audio, dataset, export, simulation
+from . import active, audio, dataset, export, pseudo_labels, simulation
 from .active import DEFAULT_ORDER, Order
 from .audio import ClipStatus
-from .backbones import Backbone
-from .confidence import COVERAGE
+from .backbones import DEFAULT_BACKBONE, Answering, Backbone
 from .dataset import Clip, ClipCheck, Dataset, preflight
-from .errors import DataError, OptionError
+from .errors import BackboneError, Cancelled, DataError, OptionError
 from .export import Opinion
 from .extraction import Cancel, Progress
 from .library import CurvePoint, Entry, Judgement, NewClip, Project, Snapshot, State, newly_judged
 from .options import ExtractOptions, FitOptions
+from .pseudo_labels import Vote
 from .relearning import Relearned, Relearner
 from .simulation import Simulation
 from .studio import Studio
 
 Array = NDArray[np.float32]
 T = TypeVar("T")
+Source = Literal["classifier", "words"]  # of machine-made labels: the classifier of the labels, or the backbone's own answers
 
 MAX_RECORDING_S = 4 * 3600.0  # of a recording that is cut into windows
 
@@ -69,18 +74,18 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What accepting all suggestions from a confidence on would mean.
+    """What accepting all suggestions from a confidence on would mean; of the backbone's own answers the confidence is their agreement.
 
-    clips: ids; per_class: how many of each class; expected_wrong: how many of them would be wrong if the confidence is right;
-    least: the lowest confidence among them; held_out: of the labelled clips whose held-out confidence is as high, the share that is right,
-    as (right, of so many); unlike: how many more are as confident but fit no class, so that they aren't accepted.
+    clips: ids; per_class: how many of each class; expected_wrong: how many of them would be wrong if the confidence is right, None where
+    it is no probability; held_out: of the labelled clips of which a classifier without them, or the backbone, is as sure, the share that is
+    right, as (right, of so many); unlike: how many more aren't accepted, for they are as sure but fit no class, or the answers name none.
     """
 
+    source: Source
     confidence: float
     clips: tuple[int, ...]
     per_class: dict[str, int]
-    expected_wrong: float
-    least: float
+    expected_wrong: float | None
     held_out: tuple[int, int]
     unlike: int
 
@@ -89,19 +94,23 @@ class Labelling:
     """One view of a project (a tab), and the classifier that follows its labels. Calls from several threads wait for each other.
 
     now: the project as this view last saw it; learned: the classifier's opinions, None while fewer than two classes have a label or
-    the vectors aren't there yet (`prepare`). An act on a view that is no longer up to date raises StaleError: call `reload` and show it.
+    the vectors aren't there yet (`prepare`); backbone: the id of the model that listens, which each job asks for anew, so that an open
+    project keeps none in memory; answers: whether it answers in words, known from the first `prepare` on.
+    An act on a view that is no longer up to date raises StaleError: call `reload` and show it.
     """
 
     def __init__(
         self,
         project: Project,
         studio: Studio,
-        backbone: Backbone,
+        backbone: str = DEFAULT_BACKBONE,
         *,
+        device: str = "auto",
         options: FitOptions | None = None,
         extract_options: ExtractOptions | None = None,
     ) -> None:
-        self.project, self.studio, self.backbone = project, studio, backbone
+        self.project, self.studio, self.backbone, self.answers = project, studio, backbone, False
+        self._device = device
         self.options, self.extract_options = options or FitOptions(), extract_options or ExtractOptions()
         if self.options.auto or self.options.whiten is not None:  # a whitening is another one after every answer
             raise OptionError("relearning after every answer needs fixed options and no whitening; take the paper's, FitOptions().paper.")
@@ -112,6 +121,7 @@ class Labelling:
         self._relearner: Relearner | None = None
         self._sketches: Array = np.zeros((0, 0, 0), np.float32)
         self._typical: Array = np.zeros(0, np.float32)
+        self._votes: dict[tuple[str, frozenset[str]], dict[int, Vote]] = {}  # by backbone and classes, for the question names them
 
     # ---- clips -----------------------------------------------------------------------------------------------------------
 
@@ -122,6 +132,16 @@ class Labelling:
     def add_checked(self, clips: Sequence[NewClip], unusable: tuple[ClipCheck, ...] = ()) -> Added:
         """Adds clips as `checked` gives them, with all that is said about them: what `read_clips`, `read_pool` and `cut` read."""
         return self._add(clips, unusable)
+
+    def correct(self, path: Path, name: str, label: str) -> None:
+        """A person's word about a sound that may or may not be among the clips: it is labelled here, or added with the label; one act."""
+        with self._lock, path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            here = [entry.id for entry in self.now.entries if entry.sha256 == sha256]
+            if here:
+                self.judge(here, label)
+            else:
+                self._add(*checked([NewClip(path, name, Judgement(label, "positive", "person"))]))
 
     def take_labels(self, source: Path, recording: str = "") -> int:
         """Takes over what a file of labels says about clips that are here (`read_labels`), as one act; about how many."""
@@ -146,13 +166,37 @@ class Labelling:
             place = {entry.id: i for i, entry in enumerate(entries)}
             if not entries or place == self._place:
                 return
+        backbone = self._listener()
         clips = [Clip(entry.path, entry.name, None) for entry in entries]
-        heads = self.studio.vectors(clips, self.backbone, self.extract_options, progress=progress, cancelled=cancelled)
+        heads = self.studio.vectors(clips, backbone, self.extract_options, progress=progress, cancelled=cancelled)
         relearner, sketches = Relearner(heads, self.options), active.sketch(heads.values, heads.clip_of_row)
         typical = active.typicality(sketches)
         with self._lock:
             self._place, self._relearner, self._sketches, self._typical = place, relearner, sketches, typical
+            self.answers = isinstance(backbone, Answering)
             self._learn()
+
+    def listen_with(self, backbone: str) -> None:
+        """Lets another backbone listen from now on: nothing of the old one's stays, so all clips wait for `prepare`."""
+        with self._lock:
+            self.backbone, self._place, self._relearner, self.learned = backbone, {}, None, None
+
+    def ask(self, *, progress: Progress | None = None, cancelled: Cancel | None = None) -> None:
+        """Asks the backbone in words which class each clip is, those without a label and those that a person labelled, into `votes`.
+
+        Raises BackboneError for one that can't answer, OptionError for fewer than two classes, Cancelled; what was answered is kept.
+        """
+        backbone = self._listener()
+        if not isinstance(backbone, Answering):
+            raise BackboneError(f"the backbone {backbone.id!r} doesn't answer in words; choose another one, or label by hand.")
+        with self._lock:
+            votes, names, waiting = self.votes, self.now.class_names, self._unasked()
+        for done, entry in enumerate(waiting):
+            if cancelled and cancelled():
+                raise Cancelled(f"stopped after {done} of {len(waiting)} clips; what was answered is kept.")
+            if progress:
+                progress(done, len(waiting), "asking the model")
+            votes[entry.id] = pseudo_labels.vote(Clip(entry.path, entry.name, None), backbone, names)
 
     # ---- looking ---------------------------------------------------------------------------------------------------------
 
@@ -190,24 +234,20 @@ class Labelling:
             if self._relearner is not None and clip in self._place:
                 self._relearner.prepare(self._place[clip])
 
-    def preview_accept(self, confidence: float) -> Acceptance:
-        """What `accept_above` would do. Raises DataError where the confidence isn't calibrated yet."""
+    def preview_accept(self, confidence: float, source: Source = "classifier") -> Acceptance:
+        """What `accept_above` would do, and raises what it raises."""
         with self._lock:
-            learned = self._require_calibrated()
-            chosen = self._above(confidence)
-            held = learned.chances[sorted(self._place[e.id] for e in self.now.entries if e.learnable and e.id in self._place)]
-            valid = np.isfinite(held).all(1)
-            sure = held[valid].max(1) >= confidence
-            right = learned.held_out.correct[sure]
-            return Acceptance(
-                confidence,
-                tuple(s.entry.id for s in chosen),
-                dict(Counter(s.label for s in chosen)),
-                float(sum(1 - (s.confidence or 0) for s in chosen)),
-                min((s.confidence or 0 for s in chosen), default=1.0),
-                (int(right.sum()), len(right)),
-                sum(s.fits == () for s in self._sure(confidence)),
-            )
+            sure = self._sure(confidence, source)
+            chosen = [s for s in sure if s.fits != ()]
+            if source == "words":
+                expected = None
+                unlike = sum(e.id in self.votes and not self.votes[e.id].label for e in self.now.entries if e.state == "unlabelled")
+                told = [self.votes[e.id].label == e.label for e in self.now.entries if e.learnable and self._says(e, confidence)]
+            else:
+                expected, unlike = float(sum(1 - (s.confidence or 0) for s in chosen)), len(sure) - len(chosen)
+                told = self._held_out_above(confidence)
+            per_class = dict(Counter(s.label for s in chosen))
+            return Acceptance(source, confidence, tuple(s.entry.id for s in chosen), per_class, expected, (sum(told), len(told)), unlike)
 
     def opinions(self) -> dict[int, Opinion]:
         """What the classifier says about every clip, for an export; about a labelled clip, what a classifier without it says."""
@@ -220,6 +260,18 @@ class Labelling:
         """Clips whose vectors aren't there yet: they wait for `prepare`."""
         with self._lock:
             return sum(entry.id not in self._place for entry in self.now.entries)
+
+    @property
+    def votes(self) -> dict[int, Vote]:
+        """What the backbone's own answers say about clips, by id, as far as it was asked with the present classes."""
+        with self._lock:
+            return self._votes.setdefault((self.backbone, frozenset(self.now.class_names)), {})
+
+    @property
+    def unasked(self) -> int:
+        """Clips that `ask` would ask about."""
+        with self._lock:
+            return len(self._unasked())
 
     @property
     def curve(self) -> tuple[CurvePoint, ...]:
@@ -239,15 +291,17 @@ class Labelling:
         else:
             self._act(lambda: self.project.set_state(clips, state))
 
-    def accept_above(self, confidence: float) -> int:
+    def accept_above(self, confidence: float, source: Source = "classifier") -> int:
         """Takes over all suggestions of at least this confidence, marked as machine-made, as one act; how many.
 
-        They don't teach until a person confirms them. Raises DataError where the confidence isn't calibrated yet.
+        They don't teach until a person confirms them. What fits no class is left out: a confidence is shared among the known classes, so
+        it says nothing there. Raises DataError where the confidence isn't calibrated yet, or the backbone wasn't asked.
         """
         with self._lock:
-            self._require_calibrated()
-            said = {s.entry.id: Judgement(s.label, "positive", "machine", s.confidence) for s in self._above(confidence)}
-            self._act(lambda: self.project.judge(said, f"accepted {len(said)} suggestions from {100 * confidence:.0f} %"))
+            chosen = [s for s in self._sure(confidence, source) if s.fits != ()]
+            said = {s.entry.id: Judgement(s.label, "positive", "machine", s.confidence) for s in chosen}
+            what = "suggestions" if source == "classifier" else "of the model's own answers"
+            self._act(lambda: self.project.judge(said, f"accepted {len(said)} {what} from {100 * confidence:.0f} %"))
             return len(said)
 
     def confirm(self, clips: Collection[int] | None = None) -> None:
@@ -256,8 +310,8 @@ class Labelling:
             machine = [e.id for e in self.now.entries if e.judgement.judge == "machine"] if clips is None else clips
             self._act(lambda: self.project.confirm(machine))
 
-    def add_class(self, name: str) -> None:
-        self._act(lambda: self.project.add_class(name))
+    def add_classes(self, names: Sequence[str]) -> None:
+        self._act(lambda: self.project.add_classes(names))
 
     def rename_class(self, old: str, new: str) -> None:
         self._act(lambda: self.project.rename_class(old, new))
@@ -297,6 +351,12 @@ class Labelling:
             self.project.note_accuracy(CurvePoint(len(self.learned.held_out.truth), hits, n))
             self.now = self.project.snapshot()
 
+    def _listener(self) -> Backbone:
+        return self.studio.backbone(self.backbone, self._device)
+
+    def _unasked(self) -> list[Entry]:
+        return [e for e in self.now.entries if (e.state == "unlabelled" or e.learnable) and e.id not in self.votes]
+
     def _learn(self) -> None:
         said = {entry.id: entry.label for entry in self.now.entries if entry.learnable}
         labels = [said.get(clip) for clip in self._place]
@@ -310,20 +370,28 @@ class Labelling:
             return Suggestion(entry)
         ranked = [(self.learned.class_names[i], float(chances[i])) for i in np.argsort(-chances, kind="stable").tolist()]
         sure = ranked[0][1] if self.learned.calibrated else None
-        return Suggestion(entry, ranked[0][0], sure, tuple(ranked), self._fits(self.learned, self._place[entry.id]))
+        return Suggestion(entry, ranked[0][0], sure, tuple(ranked), self.learned.fits(self._place[entry.id]))
 
-    @staticmethod
-    def _fits(learned: Relearned, place: int) -> tuple[str, ...] | None:
-        if learned.p_values is None or not np.isfinite(learned.p_values[place]).all():
-            return None
-        return tuple(name for name, p in zip(learned.class_names, learned.p_values[place], strict=True) if p > 1 - COVERAGE)
+    def _sure(self, confidence: float, source: Source) -> list[Suggestion]:
+        """The suggestions about unlabelled clips that are at least so sure."""
+        waiting = [entry for entry in self.now.entries if entry.state == "unlabelled"]
+        if source == "classifier":
+            self._require_calibrated()
+            return [s for s in map(self._suggest, waiting) if s.confidence is not None and s.confidence >= confidence]
+        if not self.votes:
+            raise DataError("the model wasn't asked yet what it hears; ask it first.")
+        return [Suggestion(e, self.votes[e.id].label, self.votes[e.id].share) for e in waiting if self._says(e, confidence)]
 
-    def _above(self, confidence: float) -> list[Suggestion]:
-        """What may be accepted unheard: a confidence is shared among the known classes, so it says nothing where none of them fits."""
-        return [s for s in self._sure(confidence) if s.fits != ()]
+    def _held_out_above(self, confidence: float) -> list[bool]:
+        """Of the labelled clips of which a classifier without them is so sure, whether it is right."""
+        learned = self._require_calibrated()
+        held = learned.chances[sorted(self._place[e.id] for e in self.now.entries if e.learnable and e.id in self._place)]
+        sure = held[np.isfinite(held).all(1)].max(1) >= confidence
+        return learned.held_out.correct[sure].tolist()
 
-    def _sure(self, confidence: float) -> list[Suggestion]:
-        return [s for s in self.queue("confident") if s.confidence is not None and s.confidence >= confidence]
+    def _says(self, entry: Entry, share: float) -> bool:
+        """Whether the backbone's answers agree on a class so far."""
+        return entry.id in self.votes and bool(self.votes[entry.id].label) and self.votes[entry.id].share >= share
 
     def _require_calibrated(self) -> Relearned:
         if self.learned is None or not self.learned.calibrated:

@@ -414,9 +414,14 @@ class Project:
 
         self._act("confirm", lambda: f"confirmed {_many(len(clips))}", change)
 
-    def add_class(self, name: str) -> None:
-        """A class without clips yet."""
-        self._act("class", lambda: f"class {name!r} added", lambda draft: draft.name_class(name))
+    def add_classes(self, names: Sequence[str]) -> None:
+        """Classes without clips yet; those that are there already stay."""
+
+        def change(draft: _Draft) -> None:
+            for name in names:
+                draft.name_class(name)
+
+        self._act("class", lambda: f"class{'es' * (len(names) > 1)} {', '.join(map(repr, names))} added", change)
 
     def rename_class(self, old: str, new: str) -> None:
         """Raises ProjectError where `new` is another class already: that would be a merge, which is asked for by name."""

@@ -87,6 +87,12 @@ class Relearned:
         """Labelled clips that a classifier without them gets right, and how many could be asked."""
         return int(self.held_out.correct.sum()), int(self.held_out.valid.sum())
 
+    def fits(self, clip: int) -> tuple[str, ...] | None:
+        """The classes that can't be ruled out for a clip without a label, () for none of them; None for others and with too few labels."""
+        if self.p_values is None or not np.isfinite(self.p_values[clip]).all():
+            return None
+        return confidence.prediction_set(self.class_names, self.scores[clip], self.p_values[clip])
+
     def queue(self, order: Order, sketches: Array, pool: Index, labelled: Index, *, typical: Array, seed: int = 0) -> Index:
         """The pool, the clip to label next first. sketches: `active.sketch` of all clips; typical (pool,): `active.typicality`."""
         features = active.weighted(sketches, self.weights.mean(1).numpy())

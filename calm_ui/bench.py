@@ -10,14 +10,14 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from calm_core.active import DEFAULT_ORDER, Order
 from calm_core.errors import CalmError, ProjectError, StaleError
-from calm_core.labelling import Labelling, Suggestion
+from calm_core.labelling import Labelling, Source, Suggestion
 from calm_core.library import Entry, ProjectInfo, Snapshot, open_project, projects
 
 Act = Literal["label", "accept", "uncertain", "exclude", "skip", "undo", "redo", "show"]
@@ -160,8 +160,30 @@ class Bench:
                 return
             self._guarded(lambda work: self._do(work, what, clip, label))
 
-    def accept_above(self, confidence: float) -> None:
-        self.whole(lambda work: Said("accepted", count=work.accept_above(confidence)))
+    def accept_above(self, confidence: float, source: Source = "classifier") -> None:
+        self.whole(lambda work: Said("accepted", count=work.accept_above(confidence, source)))
+
+    def add_classes(self, names: Sequence[str]) -> None:
+        """Classes without a clip yet."""
+
+        def add(work: Labelling) -> Said:
+            work.add_classes(names)
+            return Said("class", label=", ".join(names), count=len(names))
+
+        self.whole(add)
+
+    def correct(self, path: Path, name: str, label: str) -> str:
+        """What another tab's visitor says about a sound joins the open project; its name, "" where none is open."""
+        if self.labelling is None:
+            return ""
+
+        def correct(work: Labelling) -> Said:
+            work.correct(path, name, label)
+            return Said("label", name, label)
+
+        self.reload()  # what another window did goes before
+        self.whole(correct)
+        return self.labelling.now.name if self.said.what == "label" else ""
 
     def confirm(self) -> None:
         """A person vouches for all machine-made labels."""

@@ -49,8 +49,9 @@ def build_exporting(bench: gr.State) -> gr.File:
                 filterable=False,
                 elem_id="export-format",
             )
-            button = gr.Button("Export", variant="primary", elem_id="export-button")
-            file = gr.File(label="Your file", visible=False, interactive=False, elem_id="export-file")
+            readers = gr.HTML(words.caption(review_words.READERS["csv"]), elem_id="export-readers")
+            button = gr.Button("Export", elem_id="export-button")
+            file = gr.DownloadButton(visible=False, variant="primary", elem_id="export-file")
             note = gr.HTML(elem_id="export-note")
         with gr.Column(min_width=300):
             brought = gr.File(
@@ -65,10 +66,14 @@ def build_exporting(bench: gr.State) -> gr.File:
         turn = bench.turn
         made = exported(bench, format)
         seen = bench.touched() if bench.turn != turn else bench  # another tab's labels came in: the page must show them
-        return [gr.update(value=str(made), visible=True), words.caption(review_words.export_note(bench, format)), seen]
+        ready = gr.update(value=str(made), label=f"Download {made.name}", visible=True)
+        return [ready, words.caption(review_words.export_note(bench, format)), seen]
+
+    def explain(format: str) -> list[Any]:
+        return [words.caption(review_words.READERS[format]), gr.update(visible=False), ""]
 
     button.click(write, [bench, choice], [file, note, bench], **LIGHT)
-    choice.input(lambda: [gr.update(visible=False), ""], None, [file, note], **LIGHT)
+    choice.input(explain, choice, [readers, file, note], **LIGHT)
     return brought
 
 

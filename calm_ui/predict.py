@@ -17,6 +17,7 @@ from calm_core.errors import BundleError, DataError
 from calm_core.studio import Workspace
 
 from . import clip_words, head_words, intake, learn_words, predict_words, words
+from .bench import Bench
 from .jobs import Cancel, Progress
 from .learn import LearnTab
 from .messages import told
@@ -28,8 +29,8 @@ Predicting = Iterator[tuple[Any, Any, str]]
 TOP_HEADS = 3
 
 
-def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) -> None:
-    """Builds the tab inside the current context; clear: the button that starts over."""
+def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) -> None:
+    """Builds the tab inside the current context; bench: a `Bench`; clear: the button that starts over."""
     desk, current, answers = page.desk, page.current, page.answers
     model = gr.HTML(elem_id="predict-model")
     notice = gr.HTML(elem_id="predict-notice")
@@ -80,7 +81,7 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
             )
             correct = gr.Button("Correct and learn again", elem_id="predict-correct")
         remark = gr.HTML(elem_id="predict-corrected", elem_classes="calm-caption")
-    chosen, corrected = gr.State(0), gr.State("")
+    chosen, corrected, project = gr.State(0), gr.State(""), gr.State("")
 
     def announce(desk: Desk) -> list[Any]:
         desk.jobs.announce()
@@ -125,14 +126,20 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
         yield from predicting(desk, current, backbone, old, lambda _: intake.example_queries())
 
     @told
-    def predict_again(desk: Desk, current: Current | None, backbone: str, old: Answers, number: int, label: str) -> Predicting:
+    def predict_again(
+        desk: Desk, current: Current | None, backbone: str, old: Answers, number: int, label: str, project: str
+    ) -> Predicting:
         clips = tuple(Clip(row.path, row.name, None) for row in old.rows)
         for found in predicting(desk, current, backbone, old, lambda _: Dataset(clips, old.ignored), old.folder):
-            answers = replace(found[1], chosen=number, corrected=label) if isinstance(found[1], Answers) else found[1]
+            answers = found[1]
+            if isinstance(answers, Answers):
+                answers = replace(answers, chosen=number, corrected=label, project=project)
             yield found[0], answers, found[2]
 
     @told
-    def add_correction(desk: Desk, current: Current | None, answers: Answers, number: int, label: str | None) -> tuple[Desk, str, str]:
+    def add_correction(
+        desk: Desk, bench: Bench, current: Current | None, answers: Answers, number: int, label: str | None
+    ) -> tuple[Desk, str, str, str]:
         if not label:
             raise DataError("choose what it is first, in the list beside the button, or write a new class there.")
         row = answers.rows[number]
@@ -147,7 +154,19 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
 
         desk.add(lambda into: intake.from_class(label, [row.path], None, into), check)
         name = str(desk.session.workspace.checks[-1].clip.label)
-        return desk.touched(), words.progress(f"added as '{name}'"), name
+        return desk.touched(), words.progress(f"added as '{name}'"), name, bench.correct(row.path, row.name, name)
+
+    @told
+    def listen_for_project(desk: Desk, bench: Bench) -> Iterator[tuple[Any, Any, str]]:
+        """The project's part of a correction: the clip's vectors, mostly known already, and its suggestions."""
+        if bench.labelling is None:
+            yield gr.skip(), bench, ""
+            return
+        work = bench.labelling
+        for shown, _, text in computing(desk, lambda progress, cancelled: work.prepare(progress=progress, cancelled=cancelled)):
+            yield shown, gr.skip(), text
+        bench.look()
+        yield gr.skip(), bench.touched(), ""
 
     def controls(desk: Desk, current: Current | None, backbone: str, answers: Answers | None, number: int) -> list[Any]:
         why, busy = words.wrong_backbone(current, backbone), desk.jobs.busy
@@ -222,10 +241,12 @@ def build_predict(page: Page, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) 
     for pressed, handler, more in ((button, predict, [files, microphone]), (examples, predict_examples, [])):
         asked = pressed.click(announce, desk, [*buttons, status], **AT_ONCE)
         runs.append(asked.then(handler, [*inputs, *more], compute, **COMPUTE))
-    added = correct.click(add_correction, [desk, current, answers, chosen, right], [desk, status, corrected], **LIGHT)
+    told_by = [desk, bench, current, answers, chosen, right]
+    added = correct.click(add_correction, told_by, [desk, status, corrected, project], **LIGHT)
     asked = added.success(announce, desk, [*buttons, status], **AT_ONCE)
     runs.append(asked.success(tab.learn, [desk, page.backbone, *tab.settings], [desk, current, status], **COMPUTE))
-    runs.append(runs[-1].success(predict_again, [*inputs, chosen, corrected], compute, **COMPUTE))
+    runs.append(runs[-1].success(predict_again, [*inputs, chosen, corrected, project], compute, **COMPUTE))
+    added.success(listen_for_project, [desk, bench], [desk, bench, status], **COMPUTE)
     enabled = [*buttons, right, remark, model, notice, older]
     for run in runs:
         run.then(controls, [*inputs, chosen], enabled, **LIGHT)

@@ -130,7 +130,9 @@ def corrected(answers: Answers, number: int) -> str:
     """That the row is now one of the visitor's clips; empty where it isn't."""
     if not answers.corrected or number != answers.chosen:
         return ""
-    return f"Added as '{answers.corrected}'; learned again. This clip is now one of your clips."
+    joined = f" and in the project “{answers.project}”" if answers.project else ""
+    tabs = "the tabs Clips and Review each take it back there" if answers.project else "the tab Clips takes it back"
+    return f"Added as '{answers.corrected}' to your clips{joined}; learned again. Undo: {tabs}."
 
 
 def vote_caption(best: pd.DataFrame, label: str) -> str:

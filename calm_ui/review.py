@@ -16,7 +16,7 @@ from calm_core.audio import AUDIO_SUFFIXES
 from calm_core.confidence import Proportion
 from calm_core.dataset import Clip, Dataset
 from calm_core.errors import DataError
-from calm_core.labelling import MAX_RECORDING_S, Labelling, checked, cut, read_clips, read_pool
+from calm_core.labelling import MAX_RECORDING_S, Labelling, Source, checked, cut, read_clips, read_pool
 from calm_core.library import Entry, NewClip, Project, delete_project, open_project, project_info
 
 from . import intake, review_words, words
@@ -54,7 +54,8 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         with gr.Row(equal_height=False):
             with gr.Column(min_width=300):
                 name = gr.Textbox("My sounds", label="New project", max_lines=1, elem_id="review-name")
-                begins = gr.HTML(elem_id="review-begins")
+                begins = gr.Checkbox(True, label="Begin with my clips", container=False, elem_id="review-begins")
+                empty = gr.HTML(elem_id="review-empty")
                 create = gr.Button("Start this project", variant="primary", elem_id="review-create")
             with gr.Column(min_width=300) as known:
                 listed = gr.Dropdown([], label="Go on with a project", elem_id="review-projects")
@@ -69,6 +70,9 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         cancel = gr.Button("Cancel", visible=False, size="sm", scale=0, elem_id="review-cancel")
     with gr.Column(visible=False, elem_id="review-bench") as work:
         line = gr.HTML(elem_id="review-line")
+        with gr.Row(visible=False, elem_id="review-other-backbone") as other:
+            differs = gr.HTML(elem_id="review-differs", min_width=300)
+            relisten = gr.Button(min_width=200, scale=0, elem_id="review-relisten")
         with gr.Row(equal_height=False):
             with gr.Column(min_width=320):
                 head = gr.HTML(elem_id="review-head")
@@ -95,7 +99,20 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
                 spectrum = gr.Plot(show_label=False, elem_id="review-spectrogram")
                 keys = gr.HTML(review_words.KEYS, js_on_load=_KEYS_JS, apply_default_css=False, elem_id="review-keys")
         with gr.Accordion("Accept all suggestions above a confidence", open=False, elem_id="review-accept-box"):
-            confidence = gr.Slider(50, 100, 90, step=1, label="Confidence at least (%)", elem_id="review-confidence")
+            source = gr.Radio(review_words.SOURCE_CHOICES, value="classifier", label="Whose suggestions", elem_id="review-source")
+            with gr.Column(visible=False, elem_id="review-asking") as asking:
+                gr.HTML(words.caption(review_words.ASKING))
+                with gr.Row(equal_height=False):
+                    listen_for = gr.Textbox(
+                        label="More classes to listen for",
+                        placeholder="rain, dog bark",
+                        info="Separated by commas; then press Enter.",
+                        max_lines=1,
+                        min_width=280,
+                        elem_id="review-listen-for",
+                    )
+                    ask = gr.Button(min_width=280, elem_id="review-ask")
+            confidence = gr.Slider(50, 100, 90, step=1, label=review_words.AT_LEAST["classifier"], elem_id="review-confidence")
             preview = gr.HTML(elem_id="review-preview")
             accept = gr.Button("Accept them", interactive=False, elem_id="review-accept")
         with gr.Column(visible=False, elem_id="review-machine") as machine:
@@ -135,7 +152,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
                     folder = folder_drop(suffixes=sorted(AUDIO_SUFFIXES), elem_id="review-folder", pool=True)
             with gr.Row(equal_height=False):
                 with gr.Column(min_width=280):
-                    recording = gr.File(label="A long recording, to be cut", file_types=AUDIO_TYPES, height=110, elem_id="review-recording")
+                    recording = gr.File(label="A long recording, to be cut", file_types=AUDIO_TYPES, height=150, elem_id="review-recording")
                 with gr.Column(min_width=280):
                     window = gr.Number(
                         WINDOW_S,
@@ -164,7 +181,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
     # ---- the long jobs: opening, adding ----
 
     def labelling(project: Project, backbone: str) -> Labelling:
-        return Labelling(project, page.studio, page.studio.backbone(backbone))
+        return Labelling(project, page.studio, backbone)
 
     def listening(bench: Bench, progress: Progress, cancelled: Cancel, afresh: bool) -> None:
         work = bench.require()
@@ -204,9 +221,9 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         yield from working(desk, run)
 
     @told
-    def start_project(desk: Desk, bench: Bench, backbone: str, name: str) -> Working:
+    def start_project(desk: Desk, bench: Bench, backbone: str, name: str, begins: bool) -> Working:
         def fill(work: Labelling) -> Said:
-            clips = intake.for_project(desk.session.workspace)
+            clips = intake.for_project(desk.session.workspace) if begins else ()
             require_room(bench.public, (), clips)
             return Said("added", review_words.clips_added(work.add(Dataset(clips)))) if clips else Said()
 
@@ -298,6 +315,20 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
     def listen_again(desk: Desk, bench: Bench) -> Working:
         yield from working(desk, lambda progress, cancelled: listening(bench, progress, cancelled, afresh=True))
 
+    @told
+    def listen_with(desk: Desk, bench: Bench, backbone: str) -> Working:
+        def run(progress: Progress, cancelled: Cancel) -> None:
+            progress(0, 1, f"loading the backbone “{words.backbone_title(backbone)}”")
+            page.studio.backbone(backbone)  # first: where it can't be had, the project stays with the other one
+            bench.require().listen_with(backbone)
+            listening(bench, progress, cancelled, afresh=True)
+
+        yield from working(desk, run)
+
+    @told
+    def ask_model(desk: Desk, bench: Bench) -> Working:
+        yield from working(desk, lambda progress, cancelled: bench.require().ask(progress=progress, cancelled=cancelled))
+
     def announce(desk: Desk) -> list[Any]:
         desk.jobs.announce()
         return [gr.update(value="Cancel", visible=True, interactive=True), words.progress("waiting for its turn …")]
@@ -325,7 +356,8 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
             gr.update(visible=open_),
             gr.update(choices=choices, value=choices[0][1] if choices else None),
             gr.update(visible=bool(choices)),
-            words.caption(review_words.start_hint(desk.session.workspace)),
+            gr.update(label=review_words.begin_with(desk.session.workspace), visible=some),
+            words.caption("" if some else review_words.BEGINS_EMPTY),
             words.caption(review_words.where_kept(bench.public, bench.forgets)),
             gr.update(visible=desk.jobs.busy),
             gr.update(visible=some),
@@ -335,14 +367,20 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
             *sight(bench),
         ]
 
-    def details(bench: Bench, percent: float) -> list[Any]:
+    def compare_backbones(bench: Bench, backbone: str) -> list[Any]:
+        why = review_words.other_backbone(bench, backbone)
+        return [gr.update(visible=bool(why)), words.notice(why, "warning"), f"Listen again with {words.backbone_title(backbone)}"]
+
+    def details(bench: Bench, percent: float, source: Source) -> list[Any]:
         """What may follow a moment after an answer."""
         made = bench.machine_made()
         points = bench.labelling.curve if bench.labelling else ()
+        answers = bench.labelling is not None and bench.labelling.answers
         if bench.labelling is not None and bench.clip is not None:
             bench.labelling.get_ready(bench.clip)
         return [
-            *look_ahead(bench, percent),
+            *look_ahead(bench, percent, source if answers else "classifier"),
+            gr.update(visible=answers) if answers else gr.update(value="classifier", visible=False),
             gr.update(visible=bool(made)),
             review_words.machine_rows(made),
             gr.update(value=f"Confirm {'it' if len(made) == 1 else f'all {len(made)}'}"),
@@ -352,15 +390,25 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
             gr.update(value=review_words.learn_from(bench), visible=bool(review_words.learn_from(bench))),
         ]
 
-    def look_ahead(bench: Bench, percent: float) -> list[Any]:
-        if bench.labelling is None:
-            return ["", gr.update(interactive=False)]
+    def look_ahead(bench: Bench, percent: float, source: Source) -> list[Any]:
+        work = bench.labelling
+        if work is None:
+            return ["", gr.update(interactive=False), gr.update(visible=False), gr.skip()]
+        n = work.unasked if source == "words" else 0
+        asks = [
+            gr.update(visible=source == "words"),
+            gr.update(value=review_words.ask_about(work), interactive=n > 0 and len(work.now.class_names) > 1),
+        ]
         try:
-            found = bench.labelling.preview_accept(percent / 100)
+            found = work.preview_accept(percent / 100, source)
         except DataError as error:
-            return [words.caption(words.capital(str(error))), gr.update(value="Accept them", interactive=False)]
-        n = len(found.clips)
-        return [words.caption(review_words.acceptance(found)), gr.update(value=f"Accept {words.count(n, 'suggestion')}", interactive=n > 0)]
+            return [words.caption(words.capital(str(error))), gr.update(value="Accept them", interactive=False), *asks]
+        accepted = gr.update(value=f"Accept {words.count(len(found.clips), 'suggestion')}", interactive=bool(found.clips))
+        return [words.caption(review_words.acceptance(found)), accepted, *asks]
+
+    def choose_source(bench: Bench, source: Source) -> list[Any]:
+        percent = review_words.BEGIN_AT[source]
+        return [gr.update(value=percent, label=review_words.AT_LEAST[source]), *look_ahead(bench, percent, source)]
 
     # ---- answering: at once, for the label is on the disk when the handler returns ----
 
@@ -384,8 +432,15 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         return [*after(bench, lambda: bench.act("label", clip, label.strip())), ""]
 
     @told
-    def accept_all(bench: Bench, percent: float) -> list[Any]:
-        return after(bench, lambda: bench.accept_above(percent / 100))
+    def name_classes(bench: Bench, text: str) -> list[Any]:
+        names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+        if not names:
+            raise DataError("there is no name in it: write the classes to listen for, for example 'rain, dog bark'.")
+        return [*after(bench, lambda: bench.add_classes(names)), ""]
+
+    @told
+    def accept_all(bench: Bench, percent: float, source: Source) -> list[Any]:
+        return after(bench, lambda: bench.accept_above(percent / 100, source))
 
     @told
     def confirm_all(bench: Bench) -> list[Any]:
@@ -419,15 +474,18 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         return bench.touched(), words.progress(f"“{name}” is deleted.")
 
     seen = [head, answers, line, player, spectrum]
-    detailed = [preview, accept, machine, made, confirm, curve_text, curve, curve_table, teach]
-    follow = {"fn": details, "inputs": [bench, confidence], "outputs": detailed} | VIEW
+    ahead = [preview, accept, asking, ask]
+    detailed = [*ahead, source, machine, made, confirm, curve_text, curve, curve_table, teach]
+    follow = {"fn": details, "inputs": [bench, confidence, source], "outputs": detailed} | VIEW
     keys.submit(press, bench, seen, trigger_mode="multiple", **AT_ONCE).then(**follow)
     new_class.submit(name_class, [bench, new_class, on_page], [*seen, new_class], js=CLIP_ON_PAGE, **LIGHT).then(**follow)
     order.input(reorder, [bench, order], seen, **LIGHT)
-    accept.click(accept_all, [bench, confidence], seen, **LIGHT).then(**follow)
+    accept.click(accept_all, [bench, confidence, source], seen, **LIGHT).then(**follow)
     confirm.click(confirm_all, bench, seen, **LIGHT).then(**follow)
     made.select(choose, bench, seen, **LIGHT)
-    confidence.change(look_ahead, [bench, confidence], [preview, accept], **VIEW)
+    confidence.input(look_ahead, [bench, confidence, source], ahead, **VIEW)
+    source.input(choose_source, [bench, source], [confidence, *ahead], **VIEW)
+    listen_for.submit(name_classes, [bench, listen_for], [*seen, listen_for], **LIGHT).then(**follow)
 
     def free(done: Any, box: gr.File) -> None:
         """Empties a box for the next file, once the job has read it."""
@@ -437,8 +495,8 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
     basic, outputs = [desk, bench], [desk, status]
     touch = {"fn": lambda bench: bench.touched(), "inputs": bench, "outputs": bench} | LIGHT
     for trigger, handler, inputs in (
-        (create.click, start_project, [*basic, page.backbone, name]),
-        (name.submit, start_project, [*basic, page.backbone, name]),
+        (create.click, start_project, [*basic, page.backbone, name, begins]),
+        (name.submit, start_project, [*basic, page.backbone, name, begins]),
         (reopen.click, open_listed, [*basic, page.backbone, listed]),
         (returned.upload, bring_back, [*basic, page.backbone, returned]),
         (brought.upload, bring_in, [*basic, brought]),
@@ -447,6 +505,8 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         (recording.upload, add_recording, [*basic, recording, window]),
         (from_clips.click, add_from_clips, basic),
         (listen.click, listen_again, basic),
+        (relisten.click, listen_with, [*basic, page.backbone]),
+        (ask.click, ask_model, basic),
     ):
         asked = trigger(announce, desk, [cancel, status], **AT_ONCE)
         done = asked.then(handler, inputs, outputs, **COMPUTE)
@@ -470,9 +530,10 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         asks.click(doom, [bench, listed], [doomed_id, loss, doomed], **LIGHT)
     delete.click(delete_doomed, [bench, doomed_id], [bench, status], **LIGHT).failure(**touch)
     gr.on([keep.click, bench.change], lambda: gr.update(visible=False), None, doomed, **AT_ONCE)
-    overview = [start, work, listed, known, begins, kept, cancel, from_clips, listen, add_box, order]
+    overview = [start, work, listed, known, begins, empty, kept, cancel, from_clips, listen, add_box, order]
     shown = gr.on([demo.load, bench.change, desk.change], show, [bench, desk], [*overview, *seen], **VIEW)
     shown.then(**follow)
+    gr.on([bench.change, page.backbone.change], compare_backbones, [bench, page.backbone], [other, differs, relisten], **VIEW)
     bench.change(review_words.private_link, bench, link, **VIEW).then(None, link, None, js=REMEMBER_LINK)
     curve_box.expand(None, js="() => requestAnimationFrame(() => window.dispatchEvent(new Event('resize')))")
 

@@ -9,13 +9,14 @@ from datetime import datetime
 from typing import Any
 
 from calm_core.confidence import Proportion
-from calm_core.labelling import Acceptance, Added
+from calm_core.labelling import Acceptance, Added, Labelling, Source
 from calm_core.library import CurvePoint, Entry, ProjectInfo
+from calm_core.pseudo_labels import SAMPLES
 from calm_core.studio import Workspace
 
 from .bench import Bench
 from .session import KEEP_HOURS
-from .words import LONG_NAME, capital, caption, count, esc, notice, percent
+from .words import LONG_NAME, backbone_title, capital, caption, count, esc, notice, percent
 
 FEW_LABELS = 10  # per class: of fewer, that a clip is unlike them says little
 ORDER_CHOICES = [
@@ -46,6 +47,14 @@ KEYS = """
 REVIEW_INTRO = (
     "Here you label many clips quickly: each comes with a suggestion, you answer with one key, and the suggestions get better with every "
     "answer. Every answer is saved at once and can be undone."
+)
+BEGINS_EMPTY = "It begins empty. To begin with labelled clips, add them in the tab Clips first; or name the classes as you go."
+SOURCE_CHOICES = [("the classifier that learns from your labels", "classifier"), ("the model's own words, without labels", "words")]
+AT_LEAST: dict[Source, str] = {"classifier": "Confidence at least (%)", "words": "Of its answers, at least so many agree (%)"}
+BEGIN_AT: dict[Source, int] = {"classifier": 90, "words": 50}  # %; from half of the answers on, as in the CALM paper
+ASKING = (
+    f"The model is asked {SAMPLES} times what it hears in each clip, with the names of your classes to choose from; the class that most of "
+    "its answers name is its suggestion. It needs names but no labels. It knows only sounds that it was made for, under their usual names."
 )
 REVIEW_METHOD = (
     "Suggestions come from your own labels with the settings of the CALM paper, so that every answer can be learned from at once; the "
@@ -184,7 +193,7 @@ def review_answers(bench: Bench) -> str:
     accept = machine or (suggestion.label if suggestion else "")
     undo = "the skip" if bench.can_undo_skip else now.undo
     redo = "the skip" if bench.can_redo_skip else now.redo
-    acts = [
+    acts = [  # each keeps its place, whatever it says: what doesn't fit is cut, and told by the title
         ("accept", "Enter", f"Accept ‘{accept}’" if accept else "Accept", "" if accept else "disabled"),
         ("uncertain", "U", "Uncertain", off),
         ("exclude", "X", "Exclude", off),
@@ -193,13 +202,13 @@ def review_answers(bench: Bench) -> str:
         ("redo", "Y", f"Redo: {redo}" if redo else "Redo", "" if redo else "disabled"),
     ]
     rest = "".join(
-        f'<button type="button" class="calm-key" data-act="{act}" {state}><kbd>{key}</kbd> {esc(text)}</button>'
+        f'<button type="button" class="calm-key" data-act="{act}" title="{esc(text)}" {state}><kbd>{key}</kbd> {esc(text)}</button>'
         for act, key, text, state in acts
     )
     return (
         f'<div class="calm-answering" data-turn="{bench.turn}" data-clip="{clip}" data-revision="{now.revision}">'
         f'<div class="calm-answers" role="group" aria-label="Classes">{"".join(classes)}</div>'
-        f'<div class="calm-answers" role="group" aria-label="Other answers">{rest}</div>'
+        f'<div class="calm-answers calm-acts" role="group" aria-label="Other answers">{rest}</div>'
         f'<p class="calm-said" role="status">{esc(said_sentence(bench))}</p></div>'
     )
 
@@ -220,7 +229,7 @@ def said_sentence(bench: Bench) -> str:
         "confirmed": f"Saved: {count(said.count, 'label')} confirmed.",
         "added": f"Saved: {said.name}",
         "imported": f"Saved: {said.name}",
-        "class": f"Saved: class ‘{said.label}’ added.",
+        "class": f"Saved: {said.label} {'is a class' if said.count == 1 else 'are classes'} of this project.",
         "stale": "This project was changed in another tab. It is reloaded now; nothing was overwritten. Look, then answer again.",
         "gone": "That answer came for a clip that isn't on show any more; nothing was changed.",
         "nothing": f"There is nothing to {said.name}." if said.name in ("undo", "redo") else "Nothing was changed.",
@@ -233,12 +242,14 @@ def acceptance(found: Acceptance) -> str:
         f" {count(found.unlike, 'more clip')} as sure {'fits' if found.unlike == 1 else 'fit'} none of your classes: these wait for you."
     )
     unlike = aside if found.unlike else ""
+    each = listed_counts(found.per_class)
+    right, n = found.held_out
+    if found.source == "words":
+        return _acceptance_of_words(found, each)
     if not found.clips:
         return f"No suggestion is {percent(found.confidence)} sure or more. Lower the confidence, or label some more by hand.{unlike}"
-    each = listed_counts(found.per_class)
-    wrong = found.expected_wrong
+    wrong = found.expected_wrong or 0.0
     expect = "fewer than one of them" if wrong < 1 else f"about {wrong:.0f} of them"
-    right, n = found.held_out
     proof = (
         f"Of your own labelled clips, {n} got such a confidence when left out, and {right} of those were right."
         if n
@@ -247,6 +258,22 @@ def acceptance(found: Acceptance) -> str:
     return (
         f"This labels {count(len(found.clips), 'clip')}: {each}. If the confidence is right, expect {expect} to be wrong. {proof} "
         f"They are marked as machine-made, and teach nothing until you confirm them.{unlike}"
+    )
+
+
+def _acceptance_of_words(found: Acceptance, each: str) -> str:
+    silent = f" For {count(found.unlike, 'more clip')} no class is ahead in its answers: these wait for you." if found.unlike else ""
+    if not found.clips:
+        return f"For no clip do {percent(found.confidence)} of its answers agree. Lower the share, or label by hand.{silent}"
+    right, n = found.held_out
+    proof = (
+        f"Of the clips that you labelled, it is as sure about {n}, and right about {right} of those."
+        if n
+        else "How often it is right can't be known yet: answers that agree may all be wrong. Label a few clips, and ask again."
+    )
+    return (
+        f"This labels {count(len(found.clips), 'clip')}: {each}. {proof} "
+        f"They are marked as machine-made, and teach nothing until you confirm them.{silent}"
     )
 
 
@@ -269,11 +296,14 @@ def curve_text(points: Sequence[CurvePoint]) -> str:
     now = Proportion(last.hits, last.n)
     text = f"With {count(last.labels, 'labelled clip')}, {now} are recognised when they are left out."
     if last.labels > first.labels:
-        text += f" With {first.labels} it was {percent(first.hits / first.n)}."
-    return (
-        f'<p class="calm-caption">{esc(text)} Clips chosen because they are hard pull this number down: it is the accuracy on what you '
-        "labelled, not on the whole pool.</p>"
-    )
+        before, share = first.hits / first.n, last.hits / last.n
+        moved = "It has risen" if share > before else "It has fallen" if share < before else "It is as it was"
+        text += f" {moved}: with {first.labels} it was {percent(before)}."
+        if share < before:
+            text += (
+                " That need not mean that the suggestions got worse: later clips are often the hard ones, and each counts in this number."
+            )
+    return caption(f"{text} It is the accuracy on what you labelled, not on the whole pool.")
 
 
 def curve_rows(points: Sequence[CurvePoint]) -> list[list[Any]]:
@@ -298,16 +328,43 @@ def clips_added(added: Added) -> str:
     return text.rstrip(".") + "."
 
 
-def start_hint(workspace: Workspace) -> str:
-    """What a new project begins with."""
-    if n := len(workspace.usable):
-        return f"It begins with your {count(n, 'clip')} of {count(len(set(workspace.labels)), 'class', 'classes')} from the tab Clips."
-    return "It begins empty. To begin with labelled clips, add them in the tab Clips first; or name the classes as you go."
+def begin_with(workspace: Workspace) -> str:
+    """The tick that lets a new project begin with the visitor's clips."""
+    classes = count(len(set(workspace.labels)), "class", "classes")
+    return f"Begin with my {count(len(workspace.usable), 'clip')} of {classes} from the tab Clips"
+
+
+def ask_about(work: Labelling) -> str:
+    """The button that asks the model, or why it can't be pressed."""
+    if len(work.now.class_names) < 2:
+        return "Name two classes first"
+    return f"Ask the model about {count(work.unasked, 'clip')}" if work.unasked else "It was asked about every clip"
+
+
+def other_backbone(bench: Bench, backbone: str) -> str:
+    """That the project listens with another backbone than the one chosen on the page; "" where it doesn't."""
+    if bench.labelling is None or bench.labelling.backbone == backbone:
+        return ""
+    own, other = backbone_title(bench.labelling.backbone), backbone_title(backbone)
+    return (
+        f"This project goes on with “{own}”, which has listened to its clips; “{other}” is chosen above, for the other tabs. The two hear "
+        f"differently and are never mixed: “{other}” would listen to all {len(bench.labelling.now.entries)} clips anew. Your labels stay."
+    )
 
 
 def file_stem(name: str) -> str:
     """A project's name as the beginning of a file's."""
     return re.sub(r"[^\w-]+", "-", name).strip("-")[:LONG_NAME] or "project"
+
+
+READERS = {
+    "csv": "Read by spreadsheets, R and pandas; brought back here, it gives its labels to the same clips.",
+    "audiofolder": "Read by the Python library `datasets` of Hugging Face, and here: it holds everything needed to go on elsewhere.",
+    "class-folders": "Read by the tab Clips and by most tools that learn from sounds: one folder for each class.",
+    "audacity": "Read by Audacity (File, Import, Labels): one label track for each recording.",
+    "raven": "Read by Raven Lite and Raven Pro (File, Open Selection Table).",
+    "label-studio": "Read by Label Studio: paste config.xml as the labelling interface, then import tasks.json.",
+}
 
 
 def export_note(bench: Bench, format: str) -> str:

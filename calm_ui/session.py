@@ -81,7 +81,8 @@ class Answers:
     """Predictions, and the classifier that made them: it stays theirs when another one is learned.
 
     ignored: files that are no clips, and why; folder: where the clips lie, None where they are the program's own; chosen: the row to
-    show first, None for the first that was predicted; corrected: the class under which that row was added to the clips.
+    show first, None for the first that was predicted; corrected: the class under which that row was added to the clips; project: the
+    labelling project that it joined, "" for none.
     """
 
     by: Current
@@ -90,6 +91,7 @@ class Answers:
     folder: Path | None = None
     chosen: int | None = None
     corrected: str = ""
+    project: str = ""
 
     @property
     def class_names(self) -> tuple[str, ...]:

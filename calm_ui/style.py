@@ -81,10 +81,13 @@ ul.calm-notice li { margin: 0; }
 .calm-key { border: 1px solid var(--border-color-primary); border-radius: var(--radius-md); padding: 0.45rem 0.8rem; min-height: 2.5rem;
   background: var(--button-secondary-background-fill); color: var(--body-text-color); cursor: pointer; max-width: 100%;
   overflow-wrap: anywhere; text-align: left; margin: 0 !important; }
+.calm-acts { display: grid; grid-template-columns: repeat(auto-fit, minmax(145px, 1fr)); }
+.calm-acts .calm-key { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+#review-head .calm-headline { min-height: 7.2rem; } /* so that the buttons below stay where they are from clip to clip */
 .calm-key:hover:not(:disabled) { background: var(--button-secondary-background-fill-hover); }
 .calm-key:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
 .calm-key:disabled { opacity: 0.5; cursor: default; }
-.calm-best { border-color: var(--color-accent); box-shadow: inset 0 0 0 1px var(--color-accent); font-weight: 600; }
+.calm-best { border-color: var(--color-accent); box-shadow: inset 0 0 0 1px var(--color-accent); }
 :is(.calm-key, .calm-keys, #review-keys) kbd { font: inherit; font-size: 0.85em; border: 1px solid var(--border-color-primary);
   border-bottom-width: 2px; border-radius: 4px; padding: 0 0.35em; background: var(--background-fill-primary);
   color: var(--body-text-color); }

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,15 +14,24 @@ import pytest
 from calm_core import dataset, export
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.dataset import Clip, Dataset
-from calm_core.errors import AudioError, DataError, OptionError, StaleError
+from calm_core.errors import AudioError, BackboneError, Cancelled, DataError, OptionError, StaleError
 from calm_core.labelling import Labelling, checked, cut, read_clips, read_labels, simulate
 from calm_core.library import Judgement, NewClip, Project
 from calm_core.options import FitOptions
+from calm_core.pseudo_labels import Vote
 from calm_core.studio import Studio
 
 from .conftest import RATE_HZ, TONES_HZ, tone
 
 Write = Callable[..., Path]
+
+
+@pytest.fixture
+def fake_backbone(studio: Studio) -> FakeBackbone:
+    """The one that the studio gives to those who ask for it."""
+    found = studio.backbone("fake")
+    assert isinstance(found, FakeBackbone)
+    return found
 
 
 @pytest.fixture
@@ -36,9 +46,9 @@ def pool(tmp_path: Path, write_wav: Write) -> Dataset:
 
 
 @pytest.fixture
-def labelling(tmp_path: Path, studio: Studio, fake_backbone: FakeBackbone, class_folders: Path, pool: Dataset) -> Iterator[Labelling]:
+def labelling(tmp_path: Path, studio: Studio, class_folders: Path, pool: Dataset) -> Iterator[Labelling]:
     with Project.create(tmp_path / "projects") as project:
-        labelling = Labelling(project, studio, fake_backbone)
+        labelling = Labelling(project, studio, "fake")
         labelling.add(dataset.read(class_folders))
         labelling.add(pool)
         labelling.prepare()
@@ -99,7 +109,7 @@ def test_it_goes_on_where_it_was(labelling: Labelling, studio: Studio, fake_back
     seen = fake_backbone.windows_seen
     labelling.project.close()
     with Project(labelling.project.folder) as project:
-        again = Labelling(project, studio, fake_backbone)
+        again = Labelling(project, studio, "fake")
         again.prepare()
         assert [(s.entry.id, s.label) for s in again.queue()] == expected
         assert again.undo().startswith("1 clip to ")
@@ -131,10 +141,10 @@ def test_every_order_queues_every_clip(labelling: Labelling) -> None:
         labelling.queue("best")  # type: ignore[arg-type]
 
 
-def test_from_nothing_labelled(tmp_path: Path, studio: Studio, fake_backbone: FakeBackbone, pool: Dataset) -> None:
+def test_from_nothing_labelled(tmp_path: Path, studio: Studio, pool: Dataset) -> None:
     """The first clips on show are unlike each other, and nothing is suggested before there are two classes."""
     with Project.create(tmp_path / "projects") as project:
-        labelling = Labelling(project, studio, fake_backbone)
+        labelling = Labelling(project, studio, "fake")
         assert labelling.queue() == ()
         labelling.add(pool)
         assert len(labelling.queue()) == 18  # before there are vectors, in the order they came
@@ -163,9 +173,9 @@ def test_classes_change_without_relearning_the_sound(labelling: Labelling) -> No
     assert not labelling.now.entry(clip).learnable
 
 
-def test_a_stale_tab_reloads_and_goes_on(labelling: Labelling, studio: Studio, fake_backbone: FakeBackbone) -> None:
+def test_a_stale_tab_reloads_and_goes_on(labelling: Labelling, studio: Studio) -> None:
     with Project(labelling.project.folder) as project:
-        other = Labelling(project, studio, fake_backbone)
+        other = Labelling(project, studio, "fake")
         other.prepare()
         clip = other.queue()[0].entry.id
         other.answer(clip, "low")
@@ -267,3 +277,80 @@ def test_a_zipped_export_resumes_the_project(labelling: Labelling, tmp_path: Pat
         found = [(e.sha256, e.name, e.judgement) for e in project.snapshot().entries]
     assert found == [(e.sha256, e.name, e.judgement) for e in labelling.now.entries]
     assert unusable == ()
+
+
+def test_the_backbones_own_answers_label_a_pool(labelling: Labelling, fake_backbone: FakeBackbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machine-made like any other: previewed, accepted as one act, undone, confirmed; the labelled clips say how often it is right."""
+    heard = {2: "high", 1: "low", 0: "none of them"}
+    silent = [e for e in labelling.now.entries if e.name == "mid-0.wav"]
+
+    def sample_answers(windows, prompt, samples):
+        assert prompt.endswith(f"{', '.join(sorted(TONES_HZ))}.")
+        peak_hz = np.abs(np.fft.rfft(windows[0])).argmax() * RATE_HZ / len(windows[0])
+        said = "Low." if peak_hz < 500 else "It is high-pitched" if peak_hz > 2000 else heard[0]
+        return [[said] * (samples - 2) + ["", "mid"]]
+
+    monkeypatch.setattr(fake_backbone, "sample_answers", sample_answers)
+    assert labelling.answers
+    assert labelling.unasked == len(labelling.now.entries)
+    with pytest.raises(DataError, match="ask it first"):
+        labelling.preview_accept(0.5, "words")
+    with pytest.raises(Cancelled, match="after 5 of 30"):
+        labelling.ask(cancelled=lambda: len(labelling.votes) == 5)
+    labelling.ask()
+    assert (labelling.unasked, len(labelling.votes)) == (0, 30)
+    assert labelling.votes[silent[0].id] == Vote("mid", 1 / 8)
+
+    found = labelling.preview_accept(0.5, "words")
+    assert (found.per_class, found.expected_wrong, found.held_out, found.unlike) == ({"low": 6, "high": 6}, None, (8, 8), 0)
+    assert labelling.preview_accept(0.8, "words").clips == ()
+    assert labelling.accept_above(0.5, "words") == 12
+    machine = [e for e in labelling.now.entries if e.judgement.judge == "machine"]
+    assert all(e.judgement == Judgement(right(e.name), "positive", "machine", 0.75) for e in machine)
+    assert labelling.now.undo == "accepted 12 of the model's own answers from 50 %"
+    labelling.undo()
+    assert not [e for e in labelling.now.entries if e.judgement.judge == "machine"]
+    labelling.add_classes(["owl", "bat"])
+    assert labelling.votes == {}  # it was asked about other classes
+    labelling.undo()
+    assert len(labelling.votes) == 30
+
+
+def test_classes_without_a_label_are_enough_for_the_backbones_answers(tmp_path: Path, studio: Studio, pool: Dataset) -> None:
+    with Project.create(tmp_path / "projects") as project:
+        labelling = Labelling(project, studio, "fake")
+        labelling.add(pool)
+        labelling.prepare()
+        with pytest.raises(OptionError, match="at least two"):
+            labelling.ask()
+        labelling.add_classes(["band 0", "band 1"])
+        labelling.ask()
+        found = labelling.preview_accept(0.5, "words")
+        assert set(found.per_class) <= {"band 0", "band 1"}
+        assert len(found.clips) + found.unlike <= 18
+        assert found.held_out == (0, 0)
+
+
+def test_another_backbone_listens_anew(labelling: Labelling, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = SimpleNamespace(id="silent", device="cpu")
+    monkeypatch.setattr(studio, "backbone", lambda id, *_: silent if id == "silent" else FakeBackbone(seed=1))
+    labelling.listen_with("silent")
+    assert (labelling.unheard, labelling.learned) == (30, None)
+    assert labelling.queue(count=1)[0].label == ""
+    with pytest.raises(BackboneError, match="doesn't answer in words"):
+        labelling.ask()
+    labelling.listen_with("fake")
+    labelling.prepare()
+    assert labelling.unheard == 0
+    assert labelling.learned is not None
+
+
+def test_a_correction_from_elsewhere_joins_the_labels(labelling: Labelling, tmp_path: Path, write_wav: Write) -> None:
+    new = write_wav(tmp_path / "new.wav", tone(2900.0, seed=77))
+    labelling.correct(new, "new.wav", "high")
+    (added,) = (entry for entry in labelling.now.entries if entry.name == "new.wav")
+    assert (added.learnable, added.label, labelling.unheard) == (True, "high", 1)
+    labelling.correct(new, "new.wav", "owl")  # it is here now: another label, not another clip
+    assert [e.label for e in labelling.now.entries if e.name == "new.wav"] == ["owl"]
+    assert labelling.undo() == "1 clip to 'owl'"
+    assert labelling.undo() == "added 1 clip"

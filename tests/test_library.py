@@ -91,7 +91,7 @@ def test_acts_are_there_after_a_restart(project: Project) -> None:
 def test_undo_and_redo_go_all_the_way_across_restarts(project: Project) -> None:
     acts = [
         lambda: project.label([1, 2, 3], "owl"),
-        lambda: project.add_class("frog"),
+        lambda: project.add_classes(["frog"]),
         lambda: project.judge({4: Judgement("bat", "positive", "machine", 0.75)}),
         lambda: project.confirm([4]),
         lambda: project.rename_class("bat", "pipistrelle"),
@@ -158,7 +158,7 @@ def test_a_stale_tab_must_look_again(project: Project) -> None:
     with Project(project.folder) as other:
         other.label([1], "bat")
         assert project.changed_elsewhere()
-        for act in (lambda: project.label([1], "owl"), project.undo, project.redo, lambda: project.add_class("x")):
+        for act in (lambda: project.label([1], "owl"), project.undo, project.redo, lambda: project.add_classes(["x"])):
             with pytest.raises(StaleError, match="another tab"):
                 act()
         assert said(project)[1].label == "bat"

@@ -16,10 +16,10 @@ import pytest
 import app
 from calm_core import dataset, figures
 from calm_core.backbones import backbone_row
-from calm_core.backbones.fake import FakeBackbone
 from calm_core.errors import DataError, ProjectError
 from calm_core.labelling import Labelling, checked, cut, read_clips, read_pool
 from calm_core.library import CurvePoint, Project, open_project, projects
+from calm_core.pseudo_labels import Vote
 from calm_core.studio import Studio
 from calm_ui import review, review_words, words
 from calm_ui.bench import Bench, Said
@@ -41,11 +41,11 @@ def pool(tmp_path: Path, write_wav: Write) -> Path:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, studio: Studio, fake_backbone: FakeBackbone, class_folders: Path, pool: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path, studio: Studio, class_folders: Path, pool: Path) -> Iterator[Bench]:
     """3 x 4 labelled clips and a pool of 9, the first on show."""
     (tmp_path / "visitors").mkdir()
     bench = Bench(tmp_path / "projects", tmp_path / "visitors")
-    work = Labelling(Project.create(bench.root), studio, fake_backbone)
+    work = Labelling(Project.create(bench.root), studio, "fake")
     work.add(dataset.read(class_folders))
     work.add_checked(read_pool([pool]))
     work.prepare()
@@ -138,6 +138,7 @@ def test_accepted_labels_are_marked_until_confirmed(bench: Bench) -> None:
 
 @pytest.mark.parametrize("format", list(FORMATS))
 def test_exports_come_back(bench: Bench, format: str, tmp_path: Path) -> None:
+    assert review_words.READERS[format].startswith("Read by ")
     bench.act("exclude", bench.clip)
     bench.accept_above(0.9)
     bench.confirm()
@@ -193,9 +194,9 @@ def test_a_project_of_a_stranger_has_limits(bench: Bench, monkeypatch: pytest.Mo
         review.require_room(True, entries, pieces)
 
 
-def test_nothing_to_export_is_a_sentence(tmp_path: Path, studio: Studio, fake_backbone: FakeBackbone) -> None:
+def test_nothing_to_export_is_a_sentence(tmp_path: Path, studio: Studio) -> None:
     bench = Bench(tmp_path / "projects", tmp_path)
-    bench.put(Labelling(Project.create(bench.root), studio, fake_backbone))
+    bench.put(Labelling(Project.create(bench.root), studio, "fake"))
     assert "The project is empty" in review_words.review_head(bench)
     with pytest.raises(DataError, match="no clips"):
         exported(bench, "csv")
@@ -366,3 +367,53 @@ def test_a_damaged_event_is_refused(tmp_path: Path) -> None:
     bench = gr.State(Bench(tmp_path, tmp_path)).value
     with pytest.raises(ProjectError, match="no project is open"):
         bench.act("label", 1, "owl")
+
+
+def test_a_correction_is_the_projects_too(bench: Bench, tmp_path: Path, write_wav: Write) -> None:
+    clip = write_wav(tmp_path / "new.wav", tone(2900.0, seed=77))
+    with open_project(bench.root, bench.require().project.id) as other:
+        other.label([bench.clip or 0], "low")  # another window's answer isn't lost, and doesn't stop it
+    assert bench.correct(clip, "new.wav", "high") == "My sounds"
+    assert review_words.said_sentence(bench) == "Saved: new.wav is ‘high’."
+    bench.act("undo")
+    assert not [e for e in bench.require().now.entries if e.name == "new.wav"]
+    bench.close()
+    assert bench.correct(clip, "new.wav", "high") == ""
+
+
+def test_the_models_own_answers_are_said_as_such(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = bench.require()
+    bench.add_classes(["owl", "band 3"])
+    assert review_words.said_sentence(bench) == "Saved: owl, band 3 are classes of this project."
+    votes = {e.id: Vote(e.name.split("-")[0], 0.75) for e in work.now.entries if not e.learnable}
+    monkeypatch.setattr(Labelling, "votes", votes)
+    said = review_words.acceptance(work.preview_accept(0.5, "words"))
+    assert "This labels 9 clips: 3 ‘high’" in said
+    assert "answers that agree may all be wrong" in said
+    assert "teach nothing until you confirm them" in said
+    votes |= {e.id: Vote("low", 0.75) for e in work.now.entries if e.learnable}
+    assert "as sure about 12, and right about 4 of those" in review_words.acceptance(work.preview_accept(0.5, "words"))
+    assert "For no clip do 90 %" in review_words.acceptance(work.preview_accept(0.9, "words"))
+    bench.accept_above(0.5, "words")
+    assert bench.said == Said("accepted", count=9)
+    assert review_words.ask_about(work) == "It was asked about every clip"
+    bench.act("undo")
+    assert bench.machine_made() == []
+
+
+def test_another_backbone_chosen_on_the_page_is_told(bench: Bench) -> None:
+    assert review_words.other_backbone(bench, "fake") == ""
+    said = review_words.other_backbone(bench, "pocket")
+    assert "goes on with “Fake (tests)”" in said
+    assert "would listen to all 21 clips anew" in said
+    bench.close()
+    assert review_words.other_backbone(bench, "pocket") == ""
+
+
+def test_a_curve_that_falls_is_explained() -> None:
+    said = review_words.curve_text([CurvePoint(10, 9, 10), CurvePoint(20, 16, 20)])
+    assert "It has fallen: with 10 it was 90 %." in said
+    assert "later clips are often the hard ones" in said
+    said = review_words.curve_text([CurvePoint(10, 8, 10), CurvePoint(20, 18, 20)])
+    assert "It has risen: with 10 it was 80 %." in said
+    assert "hard ones" not in said

@@ -23,7 +23,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from calm_core.backbones.fake import FakeBackbone
 from calm_core.labelling import Labelling
 from calm_core.library import DATABASE, NewClip, Project
 from calm_core.studio import Studio
@@ -98,7 +97,7 @@ def project(calm_home: Path, tmp_path: Path, write_wav: Callable[..., Path]) -> 
         ids = project.add(clips)
         for c, name in enumerate(TONES_HZ):
             project.label(ids[14 * c : 14 * c + 4], name)
-        Labelling(project, Studio(), FakeBackbone()).prepare()
+        Labelling(project, Studio(), "fake").prepare()
         return project.id
 
 

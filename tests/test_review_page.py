@@ -170,7 +170,7 @@ def test_a_session_by_keyboard_alone(page: Page, sounds: Path, tmp_path: Path) -
     page.keyboard.press("Enter")
     expect(page.locator("#export-file")).to_contain_text(".csv")
     with page.expect_download() as download:
-        reach(page, "#export-file a[download]")
+        reach(page, "#export-file")
         page.keyboard.press("Enter")
     download.value.save_as(tmp_path / "labels.csv")
     table = pd.read_csv(tmp_path / "labels.csv")
