@@ -99,8 +99,7 @@ class Proportion:
         if not self.n:
             return "not measured: no class has a second clip"
         low, high = self.interval
-        shown = f"{self.value:.0%} ({self.hits} of {self.n}; 95% interval {low:.0%} to {high:.0%})"
-        return shown.replace("%", "\u202f%")  # a narrow space, where no line breaks
+        return f"{100 * self.value:.0f} % ({self.hits} of {self.n}; 95 % interval {100 * low:.0f} % to {100 * high:.0f} %)"
 
 
 def accuracy(held_out: HeldOut, class_index: int | None = None) -> Proportion:

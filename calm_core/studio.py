@@ -488,7 +488,7 @@ def _multiple_choice(checks: Sequence[ClipCheck]) -> list[str]:
 
 def _wide(found: Proportion) -> str:
     low, high = found.interval
-    return f"{found.hits} of {found.n} right, which fits anything from {low:.0%} to {high:.0%}".replace("%", "\u202f%")
+    return f"{found.hits} of {found.n} right, which fits anything from {100 * low:.0f} % to {100 * high:.0f} %"
 
 
 def spectrogram(path: Path) -> Spectrogram:

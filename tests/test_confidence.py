@@ -11,7 +11,7 @@ from calm_core.confidence import HeldOut, Proportion
 
 
 def test_proportion_has_a_bootstrap_interval_but_is_never_sure() -> None:
-    assert str(Proportion(22, 24)) == "92\u202f% (22 of 24; 95\u202f% interval 79\u202f% to 98\u202f%)"
+    assert str(Proportion(22, 24)) == "92 % (22 of 24; 95 % interval 79 % to 98 %)"
     low, high = Proportion(5, 5).interval
     assert (round(low, 3), high) == (0.566, 1.0)
     assert Proportion(0, 5).interval == pytest.approx((0.0, 1 - low))

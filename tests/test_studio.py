@@ -264,7 +264,7 @@ def learned_with(truth: list[int], predicted: list[int], names: tuple[str, ...])
 def test_numbers_that_say_nothing_are_named_with_what_to_record() -> None:
     learned = learned_with([0] * 6 + [1] * 3 + [2] * 2, [0] * 6 + [1] * 3 + [2, 0], ("bat", "owl", "wren"))
     (line,) = learned.advice
-    assert "‘wren’ (1 of 2 right, which fits anything from 9\u202f% to 91\u202f%), ‘owl’ (3 of 3 right" in line
+    assert "‘wren’ (1 of 2 right, which fits anything from 9 % to 91 %), ‘owl’ (3 of 3 right" in line
     assert "Record more of ‘wren’ first" in line
     assert "‘bat’" not in line
     assert learned_with([0] * 6 + [1] * 6, [0] * 6 + [1] * 6, ("bat", "owl")).advice == ()
