@@ -24,7 +24,7 @@ def main() -> None:
     _, address, _ = launch(build_demo(), prevent_thread_lock=True, quiet=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(browser_path()), args=list(QUIET))
-        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page = browser.new_page(viewport={"width": 1280, "height": 830})
         page.set_default_timeout(PATIENCE_MS)
         page.goto(address)
         page.get_by_role("tab", name="Heads").click()
