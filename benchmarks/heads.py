@@ -3,8 +3,8 @@
     python benchmarks/heads.py [--layers 32] [--heads 32] [--classes 10] [--clips 20]
 
 Server time is that of the calls themselves. Page time is what a visitor waits in a browser on the same machine: from the click on Learn,
-all vectors being known, until the maps are drawn, less the comparison with simpler methods, which the page's learning goes on to (at this
-size it takes minutes); and from switching a head off until the new accuracy stands there. The vectors there are a fake backbone's.
+all vectors being known, until the maps are drawn, which the page doesn't let wait for the comparison with simpler methods; and, that being
+stopped, from switching a head off until the new accuracy stands there. The vectors there are a fake backbone's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from calm_core.backbones.fake import FakeBackbone
 from calm_core.classifier import CalmClassifier, Refit
 from calm_core.inspection import Workbench, class_similarity, layer_profile
 from calm_core.options import ExtractOptions, FitOptions
-from calm_core.studio import Learned, Studio
+from calm_core.studio import Studio
 from calm_core.vectors import HeadVectors
 
 HEAD_DIM, RATE_HZ = 128, 16_000
@@ -84,7 +84,7 @@ def server(layers: int, heads: int, classes: int, clips: int) -> None:
         "ablation": figures.ablation_curve(curve.kept, curve.best_first, curve.worst_first, curve.random, 1 / classes),
         "contributions": figures.contribution_map(model.explain(x[:1])[0][:, :, 0], "what each head said"),
         "listening map": figures.listening_map(mel, 30.0, hz, 0.04 * np.arange(750), rng.dirichlet(np.ones(750)), 1 / 750),
-        "timeline": figures.class_curves(np.arange(3600.0), 2.0, windows, names, 0.8),
+        "timeline": figures.class_curves(np.arange(3600.0), 2.0, windows, names, 0.8, 3601.0),
     }
     for name, figure in drawn.items():
         size = len(figure.to_json()) / 1000
@@ -92,7 +92,7 @@ def server(layers: int, heads: int, classes: int, clips: int) -> None:
 
 
 class _OneBackbone(Studio):
-    """A studio whose only backbone is a fake one, and that learns without comparing methods."""
+    """A studio whose only backbone is a fake one."""
 
     def __init__(self, fake: FakeBackbone) -> None:
         super().__init__()
@@ -100,9 +100,6 @@ class _OneBackbone(Studio):
 
     def backbone(self, id: str = "fake", device: str = "auto") -> FakeBackbone:  # noqa: ARG002
         return self.fake
-
-    def learn(self, *given: Any, **options: Any) -> Learned:
-        return super().learn(*given, **options | {"ladder": False})
 
 
 def page(layers: int, heads: int, classes: int, clips: int) -> None:
@@ -147,6 +144,10 @@ def page(layers: int, heads: int, classes: int, clips: int) -> None:
 
             timed("page: from Learn, vectors known, to maps drawn", learn)
             expect(tab.locator("#head-card")).to_be_visible()
+            tab.get_by_role("tab", name="Learn").click()
+            tab.locator("#learn-compare-stop").click()
+            expect(tab.locator("#learn-comparing")).to_contain_text("stopped")
+            tab.get_by_role("tab", name="Heads").click()
             timed("page: first toggle to new accuracy", lambda: toggle(layers * heads - 1))
             timed("page: next toggle to new accuracy", lambda: toggle(layers * heads))
             browser.close()

@@ -150,12 +150,14 @@ def held_out_ladder(
     labels: Sequence[str],
     options: FitOptions | None = None,
     *,
+    chosen: FitOptions | None = None,
     progress: Progress | None = None,
     cancelled: Cancel | None = None,
 ) -> tuple[MethodResult, ...]:
     """Every rung's held-out accuracy on the support clips alone, with intervals; labels one per clip.
 
-    Raises Cancelled between rungs where `cancelled()` turned true.
+    chosen: what was chosen on these clips for the rung `calm_auto`, where that is known; to choose again takes long.
+    Raises Cancelled between refits where `cancelled()` turned true.
     """
     options = options or FitOptions()
     names = sorted(set(labels))
@@ -165,17 +167,16 @@ def held_out_ladder(
 
     def stop_if_asked(*_: object) -> None:
         if cancelled and cancelled():
-            raise Cancelled("stopped while comparing methods; the head vectors are kept.")
+            raise Cancelled("stopped while comparing with simpler methods; the head vectors are kept.")
 
     for done, rung in enumerate(features.rungs):
         if progress:
-            progress(done, len(features.rungs), f"comparing methods: {rung.title}")
+            progress(done, len(features.rungs), f"comparing with simpler methods: {rung.title}")
         x = features.of(rung)
         support = Support(x, torch.from_numpy(row_truth), torch.from_numpy(groups), len(names), options)
         if rung.fit is baselines.calm_auto:
             # Chosen once, as CalmClassifier.fit does: anew in every refit would take fifty times as long.
-            chosen = baselines.tuned(support)
-            rung = replace(rung, fit=partial(baselines.fitted_vote, options=chosen))
+            rung = replace(rung, fit=partial(baselines.fitted_vote, options=chosen or baselines.tuned(support)))
 
         def refit(fit_rows: Index, test_rows: Index, rung: Rung = rung, support: Support = support) -> tuple[Array, Array]:
             found = fit_and_score(rung, support.rows(torch.from_numpy(fit_rows)), support.vectors[test_rows])

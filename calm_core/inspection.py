@@ -138,18 +138,19 @@ class Reasons:
     def in_words(self, class_names: Sequence[str]) -> str:
         """Which five heads decided, which spoke against, and what would have to change; layers and heads counted from 1."""
         best, rival, silent = class_names[self.best], class_names[self.rival], self.to_change
-        text = f"The five heads that spoke most for ‘{best}’ against ‘{rival}’: {_named(self.strongest(5)) or 'none'}. "
-        text += f"They said {self.share_of_five:.0%} of all that was said for it. "
-        against = self.strongest(3, against=True)
-        text += f"For ‘{rival}’ spoke most: {_named(against)}. " if against else f"No head spoke for ‘{rival}’. "
-        if silent:
-            who = f"the {silent} of {self.lead.size} heads that spoke most for ‘{best}’ were" if silent > 1 else "its strongest head was"
-            text += f"‘{rival}’ would be ahead if {who} silent."
-        return text
+        loudest, against = self.strongest(5), self.strongest(1, against=True)
+        text = f"Loudest for ‘{best}’ against ‘{rival}’: {_named(loudest) or 'no head'}"
+        text += f"; together {100 * self.share_of_five:.0f} % of what was said for it. " if len(loudest) == 5 else ". "
+        text += f"Loudest for ‘{rival}’: {_named(against)}. " if against else f"No head spoke for ‘{rival}’. "
+        if silent > self.lead.size / 2:
+            text += "With half of all heads silent the answer would be the same."
+        elif silent:
+            text += f"With {f'the {silent} loudest heads' if silent > 1 else 'its loudest head'} silent it would be ‘{rival}’."
+        return text.rstrip()
 
 
 def _named(heads: list[tuple[int, int, float]]) -> str:
-    return ", ".join(f"layer {layer + 1} head {head + 1} ({lead:+.2g})" for layer, head, lead in heads)
+    return ", ".join(f"layer {layer + 1} head {head + 1}" for layer, head, _ in heads)
 
 
 def reasons(contributions: Array, best: int | None = None, rival: int | None = None) -> Reasons:

@@ -10,6 +10,7 @@ import base64
 import html
 import io
 import platform
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -202,4 +203,4 @@ def _text(sentence: str) -> str:
 
 
 def _esc(text: object) -> str:
-    return html.escape(str(text))
+    return re.sub(r"(?<=\d) ?%", "\u202f%", html.escape(str(text)))  # stays on the line of its number

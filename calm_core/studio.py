@@ -130,8 +130,9 @@ class Doubt:
 class Learned:
     """What learning gave: the classifier, the ladder on the same clips, and the clips it was learned from.
 
-    bench answers what one head knows and what if heads were off. It is None, and the ladder empty, for a classifier that was
-    loaded from a file: it travels without the support vectors.
+    asked: the options before any was chosen on the clips; bench answers what one head knows and what if heads were off. It is None, and
+    the ladder empty, for a classifier that was loaded from a file: it travels without the support vectors. The ladder is empty too
+    until `Studio.compare` has climbed it.
     """
 
     model: CalmClassifier
@@ -139,6 +140,7 @@ class Learned:
     clips: tuple[Clip, ...] = ()
     seconds: float = 0.0
     bench: Workbench | None = None
+    asked: FitOptions = field(default_factory=FitOptions)
 
     @property
     def accuracy(self) -> Proportion:
@@ -179,12 +181,12 @@ class Learned:
         vague = sorted((name for name in tested if width[name] > TELLING_WIDTH), key=lambda name: -width[name])
         if not vague:
             return ()
-        said = [f"{name!r} ({_wide(tested[name])})" for name in vague[:NAMED_AT_MOST]]
+        said = [f"‘{name}’ ({_wide(tested[name])})" for name in vague[:NAMED_AT_MOST]]
         if others := len(vague) - len(said):
             said.append(f"{others} more class{'es' * (others > 1)}")
         return (
             f"Too few clips to tell how well these are recognised: {', '.join(said)}. "
-            f"Record more of {vague[0]!r} first; with ten clips of a class its number begins to mean something.",
+            f"Record more of ‘{vague[0]}’ first; with ten clips of a class its number begins to mean something.",
         )
 
 
@@ -319,7 +321,7 @@ class Studio:
         progress: Progress | None = None,
         cancelled: Cancel | None = None,
     ) -> Learned:
-        """Learns from the usable clips of a workspace; ladder: also measure the other methods on them.
+        """Learns from the usable clips of a workspace; ladder: also `compare` with the other methods.
 
         Raises DataError where fewer than two classes have a usable clip, Cancelled where `cancelled()` turned true.
         """
@@ -340,11 +342,26 @@ class Studio:
 
         refits: list[Refit] = []
         model = CalmClassifier.fit(heads, workspace.labels, options=options, progress=watch, keep=refits.append)
-        rungs: tuple[MethodResult, ...] = ()
-        if ladder:
-            features = self._ladder_features(clips, heads, backbone, extracting, cancelled)
-            rungs = evaluation.held_out_ladder(features, workspace.labels, options, progress=progress, cancelled=cancelled)
-        return Learned(model, rungs, clips, time.monotonic() - start, Workbench(model, heads, workspace.labels, refits))
+        bench = Workbench(model, heads, workspace.labels, refits)
+        learned = Learned(model, (), clips, time.monotonic() - start, bench, options or FitOptions())
+        if not ladder:
+            return learned
+        return replace(learned, ladder=self.compare(learned, backbone, progress=progress, cancelled=cancelled))
+
+    def compare(
+        self, learned: Learned, backbone: Backbone, *, progress: Progress | None = None, cancelled: Cancel | None = None
+    ) -> tuple[MethodResult, ...]:
+        """Every other method's held-out accuracy on the clips that were learned from, beside the classifier's own.
+
+        Takes longer than learning itself. Raises DataError for a classifier that is here without its clips, AudioError where one of
+        these is gone, Cancelled where `cancelled()` turned true.
+        """
+        if learned.bench is None:
+            raise DataError("this classifier is here without the clips it was learned from, so no other method can be tried on them.")
+        labels, asking = [str(clip.label) for clip in learned.clips], ExtractOptions(prompt=learned.model.prompt)
+        features = self._ladder_features(learned.clips, learned.bench.heads, backbone, asking, cancelled)
+        chosen = learned.model.options if learned.asked.auto else None
+        return evaluation.held_out_ladder(features, labels, learned.asked, chosen=chosen, progress=progress, cancelled=cancelled)
 
     def predict(
         self,

@@ -4,7 +4,7 @@ const place = () => element.querySelector(".click-map");
 
 function outline() {
   const map = place(), chosen = window.calmHead;
-  if (!map?.data || !chosen) return;
+  if (!map?.data || !chosen || !("pick" in map.dataset)) return;
   const maps = map.data.filter((trace) => trace.type === "heatmap");
   const trace = maps.length > 1 ? maps.find((each) => each.name === chosen.name) : maps[0];
   const { layer, head } = chosen;
@@ -18,14 +18,17 @@ function outline() {
 const NARROW_PX = 18;
 function thin() {
   const width = element.querySelector(".nsewdrag")?.getBoundingClientRect().width;
-  const numbered = place().data.flatMap((trace, i) => (trace.texttemplate && width / trace.x.length < NARROW_PX ? [i] : []));
-  if (numbered.length) window.Plotly.restyle(place(), { texttemplate: "" }, numbered);
+  if (!width) return;
+  const wanted = (trace) => (width / trace.x.length < NARROW_PX ? "" : "%{text}");
+  const changed = place().data.flatMap((trace, i) => (trace.text && trace.texttemplate !== wanted(trace) ? [i] : []));
+  if (changed.length) window.Plotly.restyle(place(), { texttemplate: wanted(place().data[changed[0]]) }, changed);
 }
 
 async function draw() {
   if (!(await drawInto(place(), props.value))) return;
   thin();
-  place().removeAllListeners?.("plotly_click");
+  for (const event of ["plotly_click", "plotly_relayout"]) place().removeAllListeners?.(event);
+  place().on("plotly_relayout", thin); // another width
   place().on("plotly_click", ({ points: [point] }) => {
     if (point && point.data.type === "heatmap") trigger("select", { map: point.curveNumber, layer: point.y - 1, head: point.x - 1 });
   });

@@ -13,7 +13,7 @@ from .drawing import drawing_component
 
 _CSS = """
 .click-map { width: 100%; }
-.click-map .nsewdrag { cursor: pointer; }
+.click-map[data-pick] .nsewdrag { cursor: pointer; }
 """
 
 
@@ -24,9 +24,10 @@ OUTLINE = """(name, layer, head) => {
 }"""
 
 
-def click_map(*, label: str, elem_id: str) -> gr.HTML:
-    """label: what a screen reader says of it; the numbers themselves belong in a table beside it."""
-    place = f'<div class="click-map" role="img" aria-label="{html.escape(label)}"></div>'
+def click_map(*, label: str, elem_id: str, pick: bool = True) -> gr.HTML:
+    """label: what a screen reader says of it; the numbers themselves belong in a table beside it. pick: a click chooses a head, and the
+    chosen one is outlined; off for a picture that only shares the rule for narrow cells."""
+    place = f'<div class="click-map" role="img" aria-label="{html.escape(label)}"{" data-pick" * pick}></div>'
     return drawing_component(html=place, css=_CSS, js="click_map.js", elem_id=elem_id)
 
 

@@ -52,7 +52,7 @@ def build_head_card(page: Page, demo: gr.Blocks) -> Chosen:
     with gr.Column(visible=False, elem_id="head-card") as card:
         with gr.Row():
             with gr.Column(min_width=320):
-                gr.Markdown("#### Its reliability for every class, with 95 % intervals")
+                gr.Markdown("#### Its reliability for every class, with 95\u202f% intervals")
                 reliable = gr.Plot(show_label=False, elem_id="head-reliability")
             with gr.Column(min_width=320):
                 gr.Markdown("#### What it takes for what, clip by clip")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from calm_core.classifier import CalmClassifier, Prediction
-from calm_core.inspection import HeadCard, reasons
+from calm_core.inspection import Ablation, HeadCard, reasons
 from calm_core.studio import ClipPrediction, Learned, Listening
 
 from .session import Current
@@ -18,6 +18,8 @@ from .words import classes_of, count, esc, notice, percent
 HEAD_HEADERS = ["class", "layer", "head", "reliability", "weight", "chance"]
 VOTE_HEADERS = ["#", "clip", "class", "the head says", "sure", "cosine"]
 WHAT_IF_HEADERS = ["clip", "answer now", "confidence now", "answer of all heads"]
+
+NOTICEABLE = 0.05  # less of an accuracy is a clip or two
 
 BACK = '<a class="calm-link" href="#heads-maps">Back to the maps</a>'
 NO_CLIPS = (
@@ -29,7 +31,7 @@ COMPARE_CAPTION = (
     "the same heads stand together in the square picture: 1 means the very same heads, 0 nothing in common, below 0 opposites."
 )
 PROFILE_CAPTION = (
-    "All heads in order, and the mean of every layer's heads with its 95 % interval over these heads, both for the class chosen above."
+    "All heads in order, and the mean of every layer's heads with its 95\u202f% interval over these heads, both for the class chosen above."
 )
 VOTES_CAPTION = (
     "Every clip as this head alone hears it, judged without the clip itself; the most like the class first. "
@@ -50,8 +52,8 @@ WHAT_IF_CAPTION = (
     "The classifier itself stays as it is."
 )
 ABLATION_CAPTION = (
-    "How accuracy on left-out clips falls as heads are silenced. If the curve of the best falls first, the map is right about them; if "
-    "none falls until few are left, many heads know the same. Which are best is judged without the left-out clip."
+    "The curve shows accuracy on left-out clips as heads are silenced. Where it falls first without the best heads, the map is right about "
+    "them. Which are best is judged without the left-out clip."
 )
 
 
@@ -85,8 +87,14 @@ def vote_rows(card: HeadCard, class_name: str, clips: Sequence[str]) -> list[lis
             continue
         voted = int(card.voted[i])
         said = ("✓ " if voted == card.truth[i] else "✗ ") + card.class_names[voted]
-        rows.append([i + 1, clips[i], truth, said, percent(float(card.votes[i, voted])), f"{card.similarity[i, c]:+.2f}"])
+        rows.append([i + 1, clips[i], truth, said, percent(float(card.votes[i, voted])), signed(float(card.similarity[i, c]))])
     return rows
+
+
+def signed(value: float) -> str:
+    """'+0.41' or '−0.07', with a true minus; what rounds to nothing is '0.00'."""
+    text = f"{value:+.2f}".replace("-", "−")
+    return text[1:] if text[1:] == "0.00" else text
 
 
 def extremes(card: HeadCard, class_name: str, clips: Sequence[str]) -> str:
@@ -96,6 +104,24 @@ def extremes(card: HeadCard, class_name: str, clips: Sequence[str]) -> str:
         return ""
     near, far = (", ".join(esc(clips[i]) for i in some) for some in (order[:3], order[:-4:-1]))
     return f'<p class="calm-caption">Most like ‘{esc(class_name)}’ in its ears: {near}. Least: {far}.</p>'
+
+
+def dropped(found: Ablation) -> str:
+    """What became of accuracy as the best heads were dropped, in a sentence."""
+    whole, highest = float(found.best_first[0]), int(found.best_first.argmax())
+    best, at = float(found.best_first[highest]), int(found.kept[highest])
+    half = int(np.flatnonzero(2 * found.kept <= found.kept[0])[0])
+    left = float(found.best_first[half])
+    if best > whole:
+        return (
+            f"Without its best heads accuracy even rises, from {percent(whole)} to {percent(best)} with {count(at, 'head')} left: the map "
+            "ranks heads that know about the same, and a clip or two decide."
+        )
+    if whole - left < NOTICEABLE:
+        return (
+            f"Without the best half of the heads accuracy is still {percent(left)} (with all {percent(whole)}): many heads know the same."
+        )
+    return f"Without the best half of the heads accuracy falls from {percent(whole)} to {percent(left)}."
 
 
 def what_if(model: CalmClassifier, learned: Learned, n_on: int, accuracy: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import pandas as pd
 
 from calm_core import figures, report
 from calm_core.classifier import CalmClassifier
-from calm_core.errors import BundleError
+from calm_core.errors import BundleError, CalmError
+from calm_core.evaluation import MethodResult
 from calm_core.options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, listed_prompt
 from calm_core.studio import Learned, Workspace
 
@@ -20,22 +21,31 @@ from . import head_words, learn_words, words
 from .doubts import build_doubts
 from .jobs import Cancel, Progress
 from .messages import told
-from .page import AT_ONCE, COMPUTE, LIGHT, VIEW, Figure, Page, computing, stop
-from .session import Answers, Current, Desk
+from .page import AT_ONCE, COMPARE, COMPUTE, LIGHT, VIEW, Figure, Page, computing, stop
+from .session import KEEP_HOURS, Answers, Current, Desk
 
 _SCHEMES = [
-    ("lead over the next class, never below 0 (released method)", "margin_clamped"),
-    ("lead over the next class, may be negative", "margin"),
-    ("probability of the right class", "probability"),
-    ("Brier score (squared error of the probabilities)", "brier"),
+    ("lead, never below 0 (paper)", "margin_clamped"),
+    ("lead, may be negative", "margin"),
+    ("probability of its class", "probability"),
+    ("Brier score", "brier"),
 ]
 _SOURCES = [
-    ("clips the head has not seen, one left out at a time", "leave_one_out"),
-    ("the same clips it learned from (tends to flatter)", "resubstitution"),
+    ("clips it has not seen", "leave_one_out"),
+    ("its own clips (flatters it)", "resubstitution"),
 ]
-_POOLINGS = [("sum of the votes (released method)", "linear"), ("product of the votes", "log")]
+_POOLINGS = [("their sum (paper)", "linear"), ("their product", "log")]
 _OPTION_FIELDS = ("auto", "tau", "tau_w", "scheme", "reliability", "top_k", "shrinkage", "pooling", "trust", "centre", "whiten")
 Learning = Iterator[tuple[Any, Any, str]]
+Comparing = Iterator[tuple[Any, Any, str, Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """What became of comparing simpler methods with a classifier: the ladder, empty where it was stopped."""
+
+    by: Current
+    ladder: tuple[MethodResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,14 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
             with gr.Column(min_width=320):
                 gr.Markdown("### Which classes are mixed up")
                 mixups = gr.Plot(show_label=False, elem_id="learn-confusion")
+        with gr.Row(equal_height=True):
+            comparing = gr.HTML(elem_id="learn-comparing", elem_classes="calm-progress")
+            verdict = gr.HTML(elem_id="learn-verdict")
+            stop_comparing = gr.Button("Stop comparing", visible=False, size="sm", scale=0, min_width=150, elem_id="learn-compare-stop")
+            again = gr.Button("Compare now", visible=False, size="sm", scale=0, min_width=150, elem_id="learn-compare")
+        with gr.Accordion("Is it better than simpler methods?", open=False, elem_id="learn-ladder-box"):
+            gr.HTML(f'<p class="calm-caption">{learn_words.LADDER_CAPTION}</p>')
+            ladder = gr.Plot(show_label=False, elem_id="learn-ladder")
         with gr.Accordion("The same as tables", open=False, elem_id="learn-tables"):
             class_table = gr.Dataframe(
                 headers=learn_words.CLASS_HEADERS,
@@ -88,9 +106,6 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
                 label="Methods",
                 elem_id="learn-ladder-table",
             )
-        with gr.Accordion("Is it better than simpler methods?", open=False, elem_id="learn-ladder-box"):
-            gr.HTML(f'<p class="calm-caption">{learn_words.LADDER_CAPTION}</p>')
-            ladder = gr.Plot(show_label=False, elem_id="learn-ladder")
         with gr.Accordion("Can its confidence be believed?", open=False, elem_id="learn-trust-box"):
             trust_text = gr.HTML(elem_id="learn-trust-text")
             trust = gr.Plot(show_label=False, elem_id="learn-trust")
@@ -101,6 +116,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
                 show_label=False,
                 elem_id="learn-trust-table",
             )
+    compared = gr.State(None, time_to_live=KEEP_HOURS * 3600)
     gr.Markdown("### Keep it, or bring one back")
     with gr.Row():
         download = gr.DownloadButton("Save this classifier as a file", visible=False, elem_id="learn-download")
@@ -126,12 +142,33 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
             progress(0, len(workspace.usable), f"loading the backbone “{words.backbone_title(backbone)}”")
             model = page.studio.backbone(backbone)
             progress(0, len(workspace.usable), "listening to the first clips")
-            found = page.studio.learn(workspace, model, options=options, extract_options=asking, progress=progress, cancelled=cancelled)
+            found = page.studio.learn(
+                workspace, model, options=options, extract_options=asking, ladder=False, progress=progress, cancelled=cancelled
+            )
             file = desk.latest_file("classifier", learn_words.bundle_name(found))
             found.model.save(file)
             return Current(found, "clips", file)
 
+        desk.comparing.cancel()  # with a classifier that makes way, and for the processor's sake
         yield from computing(desk, work)
+
+    def compare(desk: Desk, current: Current | None) -> Comparing:
+        """What the simpler methods make of the same clips: nobody waits for it, so it comes after the result."""
+        if current is None or current.learned.bench is None:
+            yield gr.skip(), gr.skip(), "", gr.update(visible=False)
+            return
+
+        def work(progress: Progress, cancelled: Cancel) -> Compared:
+            progress(0, 1, "comparing with simpler methods")
+            model = page.studio.backbone(str(current.backbone))
+            return Compared(current, page.studio.compare(current.learned, model, progress=progress, cancelled=cancelled))
+
+        desk.comparing.announce()
+        try:
+            for touched, found, text in computing(desk, work, desk.comparing):
+                yield touched, found, text, gr.update(visible=not isinstance(found, Compared))
+        except CalmError as error:  # said in its place: it was not asked for, so it needs no box
+            yield gr.skip(), Compared(current), learn_words.not_compared(error), gr.update(visible=False)
 
     def controls(desk: Desk, current: Current | None, backbone: str) -> list[Any]:
         workspace, busy = desk.session.workspace, desk.jobs.busy
@@ -147,7 +184,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
             return [
                 gr.update(visible=True),
                 gr.update(visible=False),
-                *[gr.skip()] * 10,
+                *[gr.skip()] * 8,
                 *[gr.update(visible=False)] * 3,
             ]
         learned = current.learned
@@ -159,8 +196,6 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
             _class_figure(learned),
             figures.confusion_matrix(learned.confusion, learned.model.class_names),
             learn_words.class_rows(learned),
-            gr.update(value=learn_words.ladder_rows(learned), visible=bool(learned.ladder)),
-            _ladder_figure(learned),
             learn_words.calibration_text(learned),
             _calibration_figure(learned),
             gr.update(value=learn_words.calibration_rows(learned), visible=learned.calibration is not None),
@@ -169,15 +204,28 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
             gr.update(visible=True),
         ]
 
+    def show_ladder(current: Current | None, compared: Compared | None) -> list[Any]:
+        if current is None:
+            return [gr.skip()] * 4
+        here = compared if compared and compared.by is current else None
+        rungs = here.ladder if here else ()
+        return [
+            learn_words.verdict(current.learned, rungs),
+            _ladder_figure(current, here),
+            gr.update(value=learn_words.ladder_rows(rungs), visible=bool(rungs)),
+            gr.update(visible=here is not None and not rungs),
+        ]
+
     @told
     def open_file(path: str) -> Current:
         return saved(Path(path))
 
     @told
-    def write_report(desk: Desk, current: Current, answers: Answers | None) -> str:
+    def write_report(desk: Desk, current: Current, answers: Answers | None, compared: Compared | None) -> str:
         bundle = learn_words.bundle_name(current.learned)
         file = desk.latest_file("report", bundle).with_suffix(".html")
-        report.write(file, current.learned, answers.rows if answers and answers.by is current else (), bundle=bundle)
+        learned = replace(current.learned, ladder=compared.ladder) if compared and compared.by is current else current.learned
+        report.write(file, learned, answers.rows if answers and answers.by is current else (), bundle=bundle)
         return str(file)
 
     inputs = [desk, page.backbone, *settings]
@@ -189,11 +237,15 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     done.then(controls, followed, enabled, **LIGHT)
     cancel.click(stop, desk, cancel, **AT_ONCE)
     believed = [trust_text, trust, trust_table]
-    shown = [nothing, result, headline, warnings, by_class, mixups, class_table, ladder_table, ladder, *believed, download, go_on, tell]
+    shown = [nothing, result, headline, warnings, by_class, mixups, class_table, *believed, download, go_on, tell]
     gr.on([demo.load, current.change], show, current, shown, **VIEW)
+    gr.on([current.change, again.click], compare, [desk, current], [desk, compared, comparing, stop_comparing], **COMPARE)
+    stop_comparing.click(lambda desk: desk.comparing.cancel(), desk, None, **AT_ONCE)
+    rungs = [verdict, ladder, ladder_table, again]
+    gr.on([demo.load, current.change, compared.change], show_ladder, [current, compared], rungs, **VIEW)
     upload.upload(open_file, upload, current, **LIGHT).success(lambda: words.progress("The classifier is loaded."), None, status, **AT_ONCE)
     writing = tell.click(lambda: gr.update(value="Writing the report …", interactive=False), None, tell, **AT_ONCE)
-    written = writing.then(write_report, [desk, current, page.answers], told_file, **LIGHT)
+    written = writing.then(write_report, [desk, current, page.answers, compared], told_file, **LIGHT)
     for ended in (written.then, written.failure):
         ended(lambda: gr.update(value="Save a report", interactive=True), None, tell, **AT_ONCE)
     written.success(None, js="() => document.querySelector('#learn-report').click()")
@@ -216,7 +268,9 @@ def _build_settings() -> tuple[gr.components.Component, ...]:
     """The prompt, whether to list the classes instead, then the fields of FitOptions in the order of `_OPTION_FIELDS`."""
     default = FitOptions()
     with gr.Accordion("Settings (the defaults are a good start)", open=False, elem_id="learn-settings"):
-        prompt = gr.Textbox(NEUTRAL_PROMPT, label="Question asked about every clip", info="The model listens with this question in mind.")
+        prompt = gr.Textbox(
+            NEUTRAL_PROMPT, label="Question asked about every clip", info="The model listens with this question in mind.", lines=2
+        )
         listed = gr.Checkbox(
             False,
             label="List my class names in the question",
@@ -226,8 +280,9 @@ def _build_settings() -> tuple[gr.components.Component, ...]:
         listed.input(lambda on: gr.update(visible=not on), listed, prompt, **AT_ONCE)
         auto = gr.Checkbox(
             False,
-            label="Choose what is marked * from my clips",
-            info="By how well clips that were left out are recognised. Unticked, the values below count; they stand as in the CALM paper.",
+            label=learn_words.CHOOSE,
+            info="By how well left-out clips are recognised. It pays from about ten clips a class on, and takes several times as long. "
+            "Unticked, the values below count; they stand as in the CALM paper.",
             elem_id="learn-auto",
         )
         with gr.Row():
@@ -245,17 +300,22 @@ def _build_settings() -> tuple[gr.components.Component, ...]:
                 step=0.1,
             )
         with gr.Row():
-            pooling = gr.Dropdown(_POOLINGS, value=default.pooling, label="How the heads' votes are joined *", filterable=False)
-            trust = gr.Slider(0, 1, default.trust, step=0.05, label="Trust in the learned weights *", info="0: all heads count the same.")
-            centre = gr.Checkbox(
-                default.centre, label="Take away what all clips share *", info="Subtracts the mean of your clips' vectors."
+            trust = gr.Slider(
+                0, 1, default.trust, step=0.05, label="Trust in the learned weights *", info="0: all heads count the same.", min_width=260
             )
             whiten = gr.Number(
-                0, label="Divide out how clips of a class differ *", info="0: don't; 0.2 helps from five clips a class on.", step=0.1
+                0,
+                label="Divide out how clips of a class differ *",
+                info="0: don't; 0.2 helps from five clips a class on.",
+                step=0.1,
+                min_width=260,
             )
         with gr.Row():
+            pooling = gr.Dropdown(_POOLINGS, value=default.pooling, label="How the heads' votes are joined *", filterable=False)
             scheme = gr.Dropdown(_SCHEMES, value=default.scheme, label="What makes a head reliable on a clip (r)", filterable=False)
             source = gr.Dropdown(_SOURCES, value=default.reliability, label="Which clips judge a head", filterable=False)
+        # Not in a row: on a phone it would be squeezed beside its neighbour.
+        centre = gr.Checkbox(default.centre, label="Take away what all clips share *", info="Subtracts the mean of your clips' vectors.")
     return prompt, listed, auto, tau, tau_w, scheme, source, top_k, shrinkage, pooling, trust, centre, whiten
 
 
@@ -273,10 +333,12 @@ def _class_figure(learned: Learned) -> Figure:
     return figures.class_accuracy(names, values, lows, highs, counts)
 
 
-def _ladder_figure(learned: Learned) -> Figure:
-    if not learned.ladder:
-        return figures.empty("A saved classifier travels without its clips, so simpler methods can't be compared with it here.")
-    return figures.ladder_chart(pd.DataFrame([asdict(rung) for rung in learned.ladder]), 1 / len(learned.model.class_names))
+def _ladder_figure(current: Current, compared: Compared | None) -> Figure:
+    if current.learned.bench is None:
+        return figures.empty(learn_words.NO_LADDER)
+    if compared is None or not compared.ladder:
+        return figures.empty(learn_words.LADDER_STOPPED if compared else learn_words.LADDER_TO_COME)
+    return figures.ladder_chart(pd.DataFrame([asdict(rung) for rung in compared.ladder]), 1 / len(current.learned.model.class_names))
 
 
 def _calibration_figure(learned: Learned) -> Figure:

@@ -7,24 +7,30 @@ from collections.abc import Sequence
 from typing import Any
 
 from calm_core.errors import CalmError, Cancelled
+from calm_core.evaluation import MethodResult
 from calm_core.options import FitOptions
 from calm_core.studio import Doubt, Learned, Workspace
 
 from .session import Current
-from .words import LONG_NAME, backbone_title, capital, count, duration, esc, percent, progress
+from .words import LONG_NAME, backbone_title, capital, caption, count, duration, esc, percent, progress
 
-LADDER_HEADERS = ["method", "accuracy", "95 % interval"]
+LADDER_HEADERS = ["method", "accuracy", "95\u202f% interval"]
 DOUBT_HEADERS = ["#", "file", "your label", "sounds like", "chance that your label is right"]
-CALIBRATION_HEADERS = ["how sure", "clips", "right", "95 % interval"]
-CLASS_HEADERS = ["class", "recognised", "accuracy", "95 % interval", "most often taken for"]
+CALIBRATION_HEADERS = ["how sure", "clips", "right", "95\u202f% interval"]
+CLASS_HEADERS = ["class", "recognised", "accuracy", "95\u202f% interval", "most often taken for"]
 LADDER_CAPTION = (
     "Every method learned from the same clips and was judged in the same way, on clips it had not heard. "
     "Where the intervals overlap widely, your clips are too few to tell the methods apart."
 )
+CHOOSE = "Choose what is marked * from my clips"
+NO_LADDER = "A saved classifier travels without its clips, so simpler methods can't be compared with it here."
+LADDER_TO_COME = "Simpler methods are learning from the same clips. They stand here when they are done; you can go on meanwhile."
+LADDER_STOPPED = "The comparison was stopped. Press “Compare now” to begin it again."
 BUNDLE_CAPTION = (
     "The file holds what was learned and your class names, not your recordings. "
     "Opened here or on another computer, it answers at once, with the same backbone on the same kind of device."
 )
+NOT_SIMPLER = ("calm", "calm_auto", "random_reliability")  # rungs of the ladder: our own two, and the control
 CLOSE = 0.05  # confidence and accuracy nearer than this are called the same
 
 
@@ -105,8 +111,29 @@ def class_rows(learned: Learned) -> list[list[str]]:
     return rows
 
 
-def ladder_rows(learned: Learned) -> list[list[str]]:
-    return [[rung.title, percent(rung.accuracy), f"{percent(rung.ci_low)} to {percent(rung.ci_high)}"] for rung in learned.ladder]
+def ladder_rows(ladder: Sequence[MethodResult]) -> list[list[str]]:
+    return [[rung.title, percent(rung.accuracy), f"{percent(rung.ci_low)} to {percent(rung.ci_high)}"] for rung in ladder]
+
+
+def verdict(learned: Learned, ladder: Sequence[MethodResult]) -> str:
+    """Beside the best simpler method, in words; empty where none was tried."""
+    simpler = [rung for rung in ladder if rung.method not in NOT_SIMPLER]
+    if not simpler:
+        return ""
+    own, best = learned.accuracy, max(simpler, key=lambda rung: rung.accuracy)
+    low, high = own.interval
+    telling = "" if best.ci_high < low or high < best.ci_low else " Your clips are too few to tell the two apart."
+    tuned = next((rung.accuracy for rung in ladder if rung.method == "calm_auto"), 0.0)
+    better = f" With “{CHOOSE}” ticked in the settings it would be {percent(tuned)}." if tuned > own.value + CLOSE else ""
+    return caption(
+        f"Of {len(simpler)} simpler methods the best on these clips, ‘{best.title}’, recognises {percent(best.accuracy)}; "
+        f"your classifier {percent(own.value)}.{telling}{better}"
+    )
+
+
+def not_compared(error: CalmError) -> str:
+    """Why there is no comparison; the classifier stays."""
+    return progress("the comparison was stopped; your classifier stays as it is." if isinstance(error, Cancelled) else str(error))
 
 
 def calibration_text(learned: Learned) -> str:
@@ -162,7 +189,7 @@ def doubt_rows(doubts: Sequence[Doubt]) -> list[list[Any]]:
 
 
 def at_least_one(share: float) -> str:
-    return percent(share) if share >= 0.01 else "below 1 %"
+    return percent(share) if share >= 0.01 else "below 1\u202f%"
 
 
 def doubt_question(doubt: Doubt) -> str:

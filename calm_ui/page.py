@@ -15,7 +15,7 @@ from calm_core.errors import AudioError, CalmError
 from calm_core.studio import Listening, Studio, spectrogram
 
 from . import learn_words, words
-from .jobs import Job, Work
+from .jobs import Job, Slot, Work
 from .session import Desk
 
 Figure = Any  # a plotly figure: only calm_core.figures knows plotly
@@ -24,6 +24,7 @@ Figure = Any  # a plotly figure: only calm_core.figures knows plotly
 COMPUTE: dict[str, Any] = {"concurrency_id": "compute", "concurrency_limit": 1, "show_progress": "hidden", "api_visibility": "private"}
 LIGHT: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 VIEW: dict[str, Any] = LIGHT | {"trigger_mode": "always_last"}  # else Gradio leaves out a change that comes while an earlier one is shown
+COMPARE: dict[str, Any] = VIEW | {"concurrency_id": "compare", "concurrency_limit": 1}  # on the processor, while others' models compute
 AT_ONCE: dict[str, Any] = LIGHT | {"queue": False}
 
 AUDIO_TYPES = ["audio", "video", *sorted(AUDIO_SUFFIXES)]  # "audio" and "video" for the pickers of phones
@@ -41,12 +42,12 @@ class Page:
     tabs: gr.Tabs
 
 
-def computing(desk: Desk, work: Work[Any]) -> Iterator[tuple[Any, Any, str]]:
+def computing(desk: Desk, work: Work[Any], slot: Slot | None = None) -> Iterator[tuple[Any, Any, str]]:
     """Runs a job of the visitor's and yields (desk, result, progress) for the page; the last one has the result.
 
-    An error leaves its sentence on the page and goes on to the caller.
+    slot: the desk's for jobs by default. An error leaves its sentence on the page and goes on to the caller.
     """
-    job = Job(work, desk.jobs)
+    job = Job(work, slot or desk.jobs)
     try:
         with job:
             for step in job:

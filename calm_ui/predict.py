@@ -18,6 +18,7 @@ from calm_core.studio import Workspace
 
 from . import clip_words, head_words, intake, learn_words, predict_words, words
 from .bench import Bench
+from .click_map import click_map, drawing
 from .jobs import Cancel, Progress
 from .learn import LearnTab
 from .messages import told
@@ -26,7 +27,6 @@ from .session import Answers, Current, Desk
 from .sound_map import sound_map, sounding
 
 Predicting = Iterator[tuple[Any, Any, str]]
-TOP_HEADS = 3
 
 
 def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, demo: gr.Blocks) -> None:
@@ -52,7 +52,7 @@ def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, 
             interactive=False,
             wrap=True,
             max_height=320,
-            column_widths=["34px", "84px", "92px", "124px", "112px", "150px", "500px"],
+            column_widths=["38px", "180px", "130px", "200px", "116px", "170px", "378px"],
             label="Answers; choose a row to see its reasons",
             elem_id="predict-table",
         )
@@ -68,7 +68,7 @@ def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, 
             with gr.Column(min_width=320):
                 bars = gr.Plot(show_label=False, elem_id="predict-bars")
                 which = gr.Dropdown([], label="Which heads spoke for the class", filterable=False, elem_id="predict-class")
-                votes = gr.Plot(show_label=False, elem_id="predict-heatmap")
+                votes = click_map(label="What each head said; the sentence below says the same.", pick=False, elem_id="predict-heatmap")
                 caption = gr.HTML(elem_id="predict-caption", elem_classes="calm-caption")
         with gr.Row(equal_height=False, elem_id="predict-correction"):
             right = gr.Dropdown(
@@ -218,10 +218,8 @@ def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, 
     def heads_of(answers: Answers, number: int, label: str) -> list[Any]:
         row, names = answers.rows[number], answers.class_names
         title = f"what each head said for or against ‘{label}’"
-        best = figures.reliability_table(row.evidence, row.evidence, names, top=TOP_HEADS)
         figure = figures.contribution_map(row.evidence[:, :, names.index(label)], title)
-        why = head_words.why(row, names, label)
-        return [gr.update(value=figure, visible=True), predict_words.vote_caption(best[best["class"] == label], label) + why]
+        return [gr.update(value=drawing(figure), visible=True), predict_words.vote_caption(label) + head_words.why(row, names, label)]
 
     @told
     def listen(answers: Answers | None, number: int) -> list[Any]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from calm_core.confidence import COVERAGE
 from calm_core.studio import ClipPrediction, Workspace
 
 from .session import Answers, Current
 from .words import classes_of, esc, listed, notice, percent
 
-PREDICTION_HEADERS = ["#", "file", "answer", "what fits (90 %)", "confidence", "next best", "note"]
+PREDICTION_HEADERS = ["#", "file", "answer", "what fits (90\u202f%)", "confidence", "next best", "note"]
 
 
 def ranked(row: ClipPrediction, class_names: Sequence[str]) -> list[tuple[str, float | None]]:
@@ -91,7 +89,7 @@ def _named(found: Sequence[tuple[str, float | None]]) -> str:
 
 
 def answer(row: ClipPrediction, class_names: Sequence[str]) -> str:
-    """The answer in words: "'owl' with 84 % confidence; next: 'bat' 9 %", and under it what else it could be."""
+    """The answer in words: "‘owl’ with 84 % confidence; next: ‘bat’ 9 %", and under it what else it could be."""
     if row.error:
         return f'<div class="calm-headline"><p class="calm-big">No answer</p><p>{esc(row.error)}</p></div>'
     found = ranked(row, class_names)
@@ -132,13 +130,9 @@ def corrected(answers: Answers, number: int) -> str:
         return ""
     joined = f" and in the project “{answers.project}”" if answers.project else ""
     tabs = "the tabs Clips and Review each take it back there" if answers.project else "the tab Clips takes it back"
-    return f"Added as '{answers.corrected}' to your clips{joined}; learned again. Undo: {tabs}."
+    return f"Added as ‘{answers.corrected}’ to your clips{joined}; learned again. Undo: {tabs}."
 
 
-def vote_caption(best: pd.DataFrame, label: str) -> str:
-    """The heads that spoke loudest for a class, in words; best: rows of `figures.reliability_table` on the evidence."""
-    heads = [f"head {row.head} of layer {row.layer} ({row.reliability:.3g})" for row in best.itertuples()]
-    return (
-        "Each head's vote counts by its weight; 0 means that it speaks for this class as much as for the others. "
-        f"Loudest for ‘{esc(label)}’: {', '.join(heads)}."
-    )
+def vote_caption(label: str) -> str:
+    """How the map of the heads' votes is read."""
+    return f"Orange heads spoke for ‘{esc(label)}’, purple ones for other classes, each by its weight."

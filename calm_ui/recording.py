@@ -13,16 +13,19 @@ from calm_core import export, figures
 from calm_core.errors import BundleError, DataError
 from calm_core.timeline import CONFIDENCE, Timeline, timeline
 
-from . import words
+from . import head_words, words
 from .jobs import Cancel, Progress
 from .messages import told
 from .page import AT_ONCE, AUDIO_TYPES, COMPUTE, VIEW, Page, computing
 from .session import KEEP_HOURS, Current, Desk
+from .sound_map import sound_map, sounding
 
 HEADERS = ["from (s)", "to (s)", "class", "confidence"]
 TOP_HZ = 8000.0  # of the labels' band in Raven: what backbones hear
 
-Heard = tuple[str, Timeline]  # the recording's name, and what was heard
+NOTHING = "Choose a long recording, and its classes over time show here."
+
+Heard = tuple[Path, Timeline]  # the recording, and what was heard
 
 
 def build_recording(page: Page) -> None:
@@ -38,9 +41,12 @@ def build_recording(page: Page) -> None:
                     button = gr.Button("Find events", variant="primary", elem_id="recording-button")
                     cancel = gr.Button("Cancel", elem_id="recording-cancel")
         status = gr.HTML(elem_id="recording-progress", elem_classes="calm-progress")
-        curves = gr.Plot(figures.class_curves(None, 0.0, None, [], 0.0), show_label=False, elem_id="recording-curves")
-        table = gr.Dataframe(headers=HEADERS, interactive=False, max_height=300, label="Events", elem_id="recording-events")
-        links = gr.HTML(elem_id="recording-links")
+        nothing = gr.HTML(words.notice(NOTHING, "empty"))
+        with gr.Column(visible=False) as result:
+            curves = sound_map(label=head_words.SOUND_LABEL, elem_id="recording-curves")
+            gr.HTML(words.caption(head_words.SOUND_CAPTION))
+            table = gr.Dataframe(headers=HEADERS, interactive=False, max_height=300, label="Events", elem_id="recording-events")
+            links = gr.HTML(elem_id="recording-links")
     heard = gr.State(None, time_to_live=KEEP_HOURS * 3600)
 
     def announce(desk: Desk) -> list[Any]:
@@ -57,31 +63,29 @@ def build_recording(page: Page) -> None:
             if why := words.wrong_backbone(current, backbone):
                 raise BundleError(why)
             listener = page.studio.backbone(backbone)
-            return Path(path).name, timeline(current.learned.model, Path(path), listener, progress=progress, cancelled=cancelled)
+            return Path(path), timeline(current.learned.model, Path(path), listener, progress=progress, cancelled=cancelled)
 
         yield from computing(desk, work)
 
     def show(heard: Heard | None, confidence: float) -> list[Any]:
         if heard is None:
-            return [gr.skip()] * 3
-        name, line = heard
+            return [gr.skip()] * 5
+        path, line = heard
         events = line.events(confidence)
-        chart = figures.class_curves(line.begins_s, line.window_s, line.probabilities, line.class_names, confidence)
+        chart = figures.class_curves(line.begins_s, line.window_s, line.probabilities, line.class_names, confidence, line.seconds)
         rows = [[f"{e.start_s:.2f}", f"{e.end_s:.2f}", e.label, words.percent(e.confidence)] for e in events]
-        regions = [export.Region(e.start_s, e.end_s, e.label, name) for e in events]
+        regions = [export.Region(e.start_s, e.end_s, e.label, path.name) for e in events]
         raven = export.raven_table(regions, TOP_HZ, [e.confidence for e in events]).to_csv(sep="\t", index=False)
-        stem = Path(name).stem
-        return [
-            chart,
-            rows,
-            _link("Audacity labels", f"{stem}.txt", export.audacity_track(regions)) + _link("Raven table", f"{stem}.tsv", raven),
-        ]
+        links = _link("Audacity labels", f"{path.stem}.txt", export.audacity_track(regions)) + _link(
+            "Raven table", f"{path.stem}.tsv", raven
+        )
+        return [gr.update(visible=False), gr.update(visible=True), sounding(chart, path), rows, links]
 
     asked = button.click(announce, page.desk, [button, status], **AT_ONCE)
     run = asked.then(hear, [page.desk, page.current, page.backbone, file], [page.desk, heard, status], **COMPUTE)
     run.then(lambda: gr.update(interactive=True), None, button, **AT_ONCE)
     cancel.click(lambda desk: desk.jobs.cancel(), page.desk, None, **AT_ONCE)
-    gr.on([heard.change, sure.release], show, [heard, sure], [curves, table, links], **VIEW)
+    gr.on([heard.change, sure.release], show, [heard, sure], [nothing, result, curves, table, links], **VIEW)
 
 
 def _link(title: str, name: str, text: str) -> str:

@@ -109,6 +109,7 @@ class Desk:
     def __init__(self, root: Path) -> None:
         self.session = Session()
         self.jobs = Slot()  # at most one learning or predicting job at a time
+        self.comparing = Slot()  # beside them the comparison of methods, which nobody has to wait for
         self.thumbnails: dict[Path, str] = {}  # small pictures of the clips, as addresses; forgotten with their files
         self._root = root
         self._version = 0
@@ -231,6 +232,7 @@ class Desk:
 
     def clear(self) -> Self:
         """Forgets the clips and deletes the visitor's files."""
+        self.comparing.cancel()  # it reads them
         folder = self.session.folder
         self.change(lambda now: Session(compute_s=now.compute_s))
         self.thumbnails.clear()

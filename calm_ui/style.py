@@ -71,7 +71,7 @@ ul.calm-notice li { margin: 0; }
 .table-wrap { font-family: var(--font); font-variant-numeric: tabular-nums; }
 .table-wrap * { font-family: inherit !important; }
 .table-wrap :is(th, td, th *, td *) { word-break: normal !important; overflow-wrap: break-word; }
-:is(#backbone, #review-projects) input { padding-right: 2.2rem; text-overflow: ellipsis; }
+:is(#backbone, #review-projects, #learn-settings .wrap-inner) input { padding-right: 2.2rem; text-overflow: ellipsis; }
 .gradio-container:has(#learn-cancel:not(.hidden, .hide)) #learn-result { opacity: 0.35; } /* not to be read as the new one */
 .calm-project { margin: 0; overflow-wrap: anywhere; }
 .calm-project span { color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; margin-left: 0.4rem; }

@@ -31,11 +31,11 @@ def build_what_if(page: Page, chosen: Chosen, demo: gr.Blocks) -> None:
         switch = gr.Button("Switch the head above off or on", elem_id="if-switch")
         reset = gr.Button("All on again", elem_id="if-reset")
     with gr.Row():
-        heads = gr.Dropdown([], multiselect=True, label="Heads that are off", elem_id="if-heads")
-        layers = gr.Dropdown([], multiselect=True, label="Layers that are off", elem_id="if-layers")
+        heads = gr.Dropdown([], multiselect=True, label="Heads that are off", min_width=260, elem_id="if-heads")
+        layers = gr.Dropdown([], multiselect=True, label="Layers that are off", min_width=260, elem_id="if-layers")
     with gr.Row():
-        top_k = gr.Slider(1, 2, value=2, step=1, label="Heads that vote for each class, at most", elem_id="if-top-k")
-        tau = gr.Slider(*TAUS, value=0.07, step=0.01, label="Sharpness τ of a head's vote: small is sharp", elem_id="if-tau")
+        top_k = gr.Slider(1, 2, value=2, step=1, label="Heads that vote for each class, at most", min_width=260, elem_id="if-top-k")
+        tau = gr.Slider(*TAUS, value=0.07, step=0.01, label="Sharpness τ of a head's vote", min_width=260, elem_id="if-tau")
     status = gr.HTML(elem_id="if-progress", elem_classes="calm-progress")
     result = gr.HTML(elem_id="if-result")
     answers = gr.Dataframe(
@@ -49,20 +49,20 @@ def build_what_if(page: Page, chosen: Chosen, demo: gr.Blocks) -> None:
     )
     ablate = gr.Button("Draw the curve of dropping heads", elem_id="if-ablate")
     curve = gr.Plot(figures.ablation_curve(None, None, None, None, 0.5), show_label=False, elem_id="if-curve")
-    gr.HTML(f'<p class="calm-caption">{head_words.ABLATION_CAPTION}</p>')
+    told_curve = gr.HTML(words.caption(head_words.ABLATION_CAPTION), elem_id="if-curve-text")
 
     def offer(current: Current | None) -> list[Any]:
         """Everything on, for a new classifier."""
         bench = current.learned.bench if current else None
         if current is None or bench is None:
             off = [gr.update(value=[], interactive=False)] * 2 + [gr.update(visible=False)] * 2 + [gr.update(interactive=False)] * 3
-            return [*off, words.notice(head_words.NO_CLIPS) if current else "", gr.update(visible=False), _no_curve()]
+            return [*off, words.notice(head_words.NO_CLIPS) if current else "", gr.update(visible=False), *_no_curve()]
         L, H, _ = current.learned.model.weights.shape
         options = current.learned.model.options
         names = [(head_words.head_name(i // H, i % H), i) for i in range(L * H)]
         lists = [gr.update(choices=names, value=[], interactive=True), gr.update(choices=list(range(1, L + 1)), value=[], interactive=True)]
         sliders = [gr.update(maximum=L * H, value=options.top_k or L * H, visible=True), gr.update(value=options.tau, visible=True)]
-        return [*lists, *sliders, *[gr.update(interactive=True)] * 3, "", gr.update(visible=False), _no_curve()]
+        return [*lists, *sliders, *[gr.update(interactive=True)] * 3, "", gr.update(visible=False), *_no_curve()]
 
     def toggle(current: Current, off: list[int], layer: int, head: int) -> list[int]:
         number = (int(layer) - 1) * current.learned.model.weights.shape[1] + int(head) - 1
@@ -72,6 +72,7 @@ def build_what_if(page: Page, chosen: Chosen, demo: gr.Blocks) -> None:
     def vote(current: Current | None, given: Answers | None, off: list[int], layers: list[int], k: int, tau: float) -> Iterator[list[Any]]:
         bench = current.learned.bench if current else None
         if current is None or bench is None:
+            yield [gr.skip()] * 3  # a generator that ends without a word would empty them
             return
         options = current.learned.model.options
         total = current.learned.model.weights[:, :, 0].numel()
@@ -90,20 +91,19 @@ def build_what_if(page: Page, chosen: Chosen, demo: gr.Blocks) -> None:
         yield ["", said, gr.update(value=table, visible=bool(table))]
 
     @told
-    def ablation(current: Current) -> Any:
+    def ablation(current: Current) -> list[Any]:
         if (bench := current.learned.bench) is None:
             raise DataError(head_words.NO_CLIPS)
-        found = bench.ablation()
-        return figures.ablation_curve(
-            found.kept, found.best_first, found.worst_first, found.random, 1 / len(current.learned.model.class_names)
-        )
+        found, chance = bench.ablation(), 1 / len(current.learned.model.class_names)
+        curve = figures.ablation_curve(found.kept, found.best_first, found.worst_first, found.random, chance)
+        return [curve, words.caption(f"{head_words.dropped(found)} {head_words.ABLATION_CAPTION}")]
 
-    everything = [heads, layers, top_k, tau, switch, reset, ablate, result, answers, curve]
+    everything = [heads, layers, top_k, tau, switch, reset, ablate, result, answers, curve, told_curve]
     gr.on([demo.load, page.current.change, reset.click], offer, page.current, everything, **VIEW)
     switch.click(toggle, [page.current, heads, chosen.layer, chosen.head], heads, **AT_ONCE)
     inputs = [page.current, page.answers, heads, layers, top_k, tau]
     gr.on([heads.change, layers.input, top_k.release, tau.release, page.answers.change], vote, inputs, [status, result, answers], **VIEW)
-    ablate.click(ablation, page.current, curve, **VIEW)
+    ablate.click(ablation, page.current, [curve, told_curve], **VIEW)
 
 
 def _mask(current: Current, off: list[int], layers: list[int]) -> Any:
@@ -114,5 +114,5 @@ def _mask(current: Current, off: list[int], layers: list[int]) -> Any:
     return on
 
 
-def _no_curve() -> Any:
-    return figures.ablation_curve(None, None, None, None, 0.5)
+def _no_curve() -> list[Any]:
+    return [figures.ablation_curve(None, None, None, None, 0.5), words.caption(head_words.ABLATION_CAPTION)]

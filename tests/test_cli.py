@@ -92,8 +92,8 @@ def test_fit_names_the_label_that_the_others_contradict(capsys: pytest.CaptureFi
     (found,) = json.loads(out)["suspicious"]
     assert (code, found["file"], found["given"], found["predicted"]) == (0, "high/wrong.wav", "high", "low")
     assert "note: is high/wrong.wav labelled rightly?" in err
-    assert "'low' (3 of 3 right, which fits anything from 44 % to 100 %)" in err
-    assert any("Record more of 'high' first" in warning for warning in json.loads(out)["warnings"])
+    assert "‘low’ (3 of 3 right, which fits anything from 44 % to 100 %)" in err
+    assert any("Record more of ‘high’ first" in warning for warning in json.loads(out)["warnings"])
 
 
 def test_evaluate_gives_every_rung(capsys: pytest.CaptureFixture, class_folders: Path) -> None:

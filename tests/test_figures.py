@@ -57,7 +57,7 @@ ALL: dict[str, Callable[[], go.Figure]] = {
     "ladder": lambda: figures.ladder_chart(ladder_rows(), 0.25),
     "classes": lambda: figures.class_accuracy(["a", LONG], [0.5, 1.0], [0.2, 0.6], [0.8, 1.0], [4, 6]),
     "listening": lambda: figures.listening_map(np.ones((8, 90)), 3.0, np.linspace(50, 7500, 8), [0, 1, 2], [0.2, 0.5, 0.3], 1 / 3),
-    "curves": lambda: figures.class_curves([0, 1, 2], 2.0, [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], ["a", LONG], 0.8),
+    "curves": lambda: figures.class_curves([0, 1, 2], 2.0, [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], ["a", LONG], 0.8, 4.0),
     "spectrogram": lambda: figures.spectrogram(np.random.default_rng(0).normal(size=(32, 90)), 3.0, np.linspace(50, 7500, 32)),
 }
 
@@ -205,6 +205,19 @@ def test_a_model_of_a_single_head() -> None:
     assert figure.layout.xaxis.tickvals == (1,)
 
 
+@pytest.mark.parametrize(("heads", "ticks"), [(4, (1, 2, 3, 4)), (16, (1, 4, 8, 12, 16)), (32, (1, 8, 16, 24, 32))])
+def test_ticks_of_heads_are_even(heads: int, ticks: tuple[int, ...]) -> None:
+    figure = figures.reliability_maps(np.full((2, heads, 2), 0.5), ["a", "b"])
+    assert figure.layout.xaxis.tickvals == ticks
+
+
+def test_a_dot_stands_clear_of_the_number_in_its_cell() -> None:
+    figure = figures.reliability_maps(np.full((4, 16, 1), 0.5), ["a"], above=np.ones((4, 16, 1), dtype=bool))
+    inner_px = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
+    over_px = (figure.data[1].y[0] - 1) * inner_px / 4
+    assert over_px >= 6 + figure.data[1].marker.size / 2  # half of a line of 12 px, half of the dot
+
+
 @pytest.mark.parametrize(("classes", "columns"), [(1, 1), (2, 2), (6, 2), (7, 3), (50, 3)])
 def test_columns_and_height_follow_the_classes(classes: int, columns: int) -> None:
     r = np.random.default_rng(0).random((4, 4, classes))
@@ -271,7 +284,7 @@ def test_bars_are_sorted_and_the_highlight_stands_out() -> None:
     assert list(figure.layout.yaxis.ticktext) == ["<b>c</b>", "a", "b"]
     assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]  # the first on top
     assert list(figure.layout.xaxis.range) == [0, 1]
-    assert list(bars.text) == ["<b>80%</b>", "20%", "&lt;1%"]
+    assert list(bars.text) == ["<b>80\u202f%</b>", "20\u202f%", "&lt;1\u202f%"]
     assert bars.marker.color[0] == figures.ACCENT
     assert figures.ACCENT not in bars.marker.color[1:]
 
@@ -285,7 +298,7 @@ def test_many_classes_are_summed_up(kind: Any) -> None:
     rest = np.r_[11:40, 41:50]
     title = figure.layout.xaxis.title.text
     assert f"{len(rest)} more classes" in title
-    assert (f"{values[rest].sum():.0%}" if kind == "confidence" else f"{values[11]:.3g} at most") in title
+    assert (f"{values[rest].sum():.0%}".replace("%", "\u202f%") if kind == "confidence" else f"{values[11]:.3g} at most") in title
 
 
 def test_scores_are_not_called_a_probability_and_may_be_zero() -> None:
@@ -304,7 +317,7 @@ def test_confusion_has_truth_in_rows_from_the_top() -> None:
     np.testing.assert_allclose(z(figure), [[0.75, 0.25, 0], [np.nan] * 3, [0, 0.5, 0.5]])
     assert trace.text[0][0] == "3"
     assert trace.text[0][2] == ""
-    assert trace.hovertext[0][1] == "1 of 4 clips of '1'<br>was taken for '2'."
+    assert trace.hovertext[0][1] == "1 of 4 clips of ‘1’<br>was taken for ‘2’."
     assert trace.hovertext[2][2] == "5 of 10 clips of '&lt;i&gt;'<br>were recognised."
     assert list(figure.layout.yaxis.range) == [2.5, -0.5]
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("predicted", "true")
@@ -383,8 +396,8 @@ def test_ladder_keeps_its_order_and_marks_calm_and_chance() -> None:
     assert list(figure.layout.yaxis.range) == [2.5, -0.5]
     assert list(figure.layout.xaxis.range) == [0, 1]
     assert [shape.x0 for shape in figure.layout.shapes] == [0.25]
-    assert "chance 25%" in texts(figure)
-    assert "<b>90%</b>" in texts(figure)
+    assert "chance 25\u202f%" in texts(figure)
+    assert "<b>90\u202f%</b>" in texts(figure)
 
 
 def test_class_accuracy_tells_hits_and_what_was_not_tested() -> None:
@@ -461,7 +474,7 @@ def test_calibration_chart_puts_promise_beside_truth() -> None:
     assert (list(diagonal.x), list(diagonal.y)) == ([0, 1], [0, 1])
     assert (list(dots.x), list(dots.y), list(bars.text)) == ([0.4, 0.9], [0.5, 1.0], ["2", "6"])
     np.testing.assert_allclose(dots.error_y.arrayminus, [0.4, 0.4])
-    assert "6 clips, 90% sure" in dots.hovertext[1]
+    assert "6 clips, 90\u202f% sure" in dots.hovertext[1]
     with pytest.raises(ValueError, match="differ in length"):
         figures.calibration_chart([0.4], [0.5, 1], [0.1], [0.9], [2])
     assert "ten clips" in figures.calibration_chart(None, None, None, None, None).layout.annotations[0].text.replace("<br>", " ")

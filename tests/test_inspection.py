@@ -12,7 +12,7 @@ from scipy.stats import binom
 from calm_core import algorithm, figures
 from calm_core.classifier import CalmClassifier, Refit
 from calm_core.errors import DataError
-from calm_core.inspection import Workbench, class_similarity, layer_profile, reasons
+from calm_core.inspection import Reasons, Workbench, class_similarity, layer_profile, reasons
 from calm_core.options import FitOptions
 from calm_core.vectors import HeadVectors
 
@@ -182,11 +182,21 @@ def test_reasons_sum_to_the_lead_and_say_what_would_turn_it() -> None:
     assert found.to_change == 1
     assert found.share_of_five == pytest.approx(1.0)
     said = found.in_words(["dog", "owl", "rain"])
-    assert "for ‘dog’ against ‘owl’: layer 1 head 2 (+0.5), layer 2 head 3 (+0.3)." in said
-    assert "For ‘owl’ spoke most: layer 2 head 1 (-0.6)." in said
-    assert said.endswith("‘owl’ would be ahead if its strongest head was silent.")
+    assert said == (
+        "Loudest for ‘dog’ against ‘owl’: layer 1 head 2, layer 2 head 3. Loudest for ‘owl’: layer 2 head 1. "
+        "With its loudest head silent it would be ‘owl’."
+    )
     assert reasons(parts, 0, 2).in_words(["dog", "owl", "rain"]).count("‘rain’") == 3
     assert reasons(parts, best=2).to_change == 0  # the rival is ahead as it is
+
+
+def test_reasons_that_rest_on_many_heads_say_so() -> None:
+    lead = np.full((2, 5), 0.1, dtype=np.float32)
+    assert "; together 50 % of what was said for it. No head spoke for ‘b’." in Reasons(0, 1, lead).in_words(["a", "b"])
+    lead[1] = -0.03
+    assert Reasons(0, 1, lead).in_words(["a", "b"]).endswith("With the 4 loudest heads silent it would be ‘b’.")
+    lead[1] = [0.1, 0.1, 0.1, 0.1, -0.05]
+    assert Reasons(0, 1, lead).in_words(["a", "b"]).endswith("With half of all heads silent the answer would be the same.")
 
 
 def test_classes_that_share_heads_stand_together() -> None:

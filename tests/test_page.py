@@ -16,6 +16,7 @@ import app
 from calm_core import confidence
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.classifier import CalmClassifier
+from calm_core.errors import Cancelled
 from calm_core.inspection import reasons
 from calm_core.studio import ClipPrediction, Learned, Studio
 from calm_ui.intake import EXAMPLE_MODEL
@@ -62,6 +63,8 @@ class WatchedStudio(Studio):
         self.fake = SlowFake()
         self.learned: list[Learned] = []
         self.predicted: list[tuple[ClipPrediction, ...]] = []
+        self.compares = threading.Event()  # while it is closed, comparing waits
+        self.compares.set()
 
     def backbone(self, id: str = "fake", device: str = "auto") -> FakeBackbone:  # noqa: ARG002
         return self.fake
@@ -69,6 +72,12 @@ class WatchedStudio(Studio):
     def learn(self, *args, **kwargs) -> Learned:
         self.learned.append(super().learn(*args, **kwargs))
         return self.learned[-1]
+
+    def compare(self, learned, backbone, *, progress=None, cancelled=None):
+        while not self.compares.wait(0.05):
+            if cancelled():
+                raise Cancelled("stopped.")
+        return super().compare(learned, backbone, progress=progress, cancelled=cancelled)
 
     def predict(self, *args, **kwargs) -> tuple[ClipPrediction, ...]:
         self.predicted.append(super().predict(*args, **kwargs))
@@ -128,6 +137,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, visitors: Path) -> Iterator
         _, url, _ = app.launch(demo, server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
         yield url, studio
         studio.fake.gate.set()
+        studio.compares.set()
         demo.close()
 
 
@@ -340,6 +350,8 @@ def test_a_correction_learns_again_and_answers_again(page: Page, archive: Path, 
     learn(page)
     predict(page, query)
     expect(page.locator("#predict-sentence")).to_contain_text("‘tone’ with")
+    page.locator("#predict-right-class input").click()
+    expect(page.get_by_role("option", name="whistle")).to_be_visible()  # the list is there: it won't be emptied under the typing
     page.locator("#predict-right-class input").fill("beep")
     page.locator("#predict-right-class input").press("Enter")
     page.locator("#predict-correct").click()
@@ -347,7 +359,7 @@ def test_a_correction_learns_again_and_answers_again(page: Page, archive: Path, 
     expect(page.locator("#predict-older")).to_have_text("")
     expect(page.locator("#predict-bars")).to_contain_text("beep")
     expect(page.locator("#predict-corrected")).to_have_text(
-        "Added as 'beep' to your clips; learned again. Undo: the tab Clips takes it back."
+        "Added as ‘beep’ to your clips; learned again. Undo: the tab Clips takes it back."
     )
     expect(page.locator("#predict-sentence")).to_contain_text("query")
     tab(page, "Clips")
@@ -511,6 +523,33 @@ def test_cancel_says_what_is_kept(page: Page, served: tuple[str, WatchedStudio],
     expect(page.locator("#learn-button")).to_be_enabled()
 
 
+def test_nobody_waits_for_the_comparison_and_stopping_it_keeps_the_classifier(
+    page: Page, served: tuple[str, WatchedStudio], archive: Path, query: Path
+) -> None:
+    _, studio = served
+    add_zip(page, archive)
+    studio.compares.clear()
+    learn(page)
+    expect(page.locator("#learn-comparing")).to_have_text("Comparing with simpler methods …")
+    predict(page, query)
+    expect(page.locator("#predict-sentence")).to_contain_text("‘tone’ with")
+    tab(page, "Learn")
+    page.locator("#learn-compare-stop").click()
+    expect(page.locator("#learn-comparing")).to_have_text("The comparison was stopped; your classifier stays as it is.")
+    expect(page.locator("#learn-compare-stop")).to_be_hidden()
+    page.locator("#learn-ladder-box button").first.click()
+    expect(page.locator("#learn-ladder")).to_contain_text("The comparison was stopped")
+    studio.compares.set()
+    page.locator("#learn-compare").click()
+    expect(page.locator("#learn-verdict")).to_contain_text("simpler methods the best on these clips")
+    expect(page.locator("#learn-ladder")).to_contain_text("Best single head")
+    expect(page.locator("#learn-compare")).to_be_hidden()
+    expect(page.locator("#learn-comparing")).to_have_text("")
+    expect(page.locator("#learn-headline")).to_contain_text(f"of {PER_CLASS * len(CLASSES)};")
+    tab(page, "Predict")
+    expect(page.locator("#predict-older")).to_have_text("")  # the answers stay the present classifier's
+
+
 def test_class_folders_keep_their_names_and_a_second_helping_is_reported(page: Page, folder: Path, archive: Path) -> None:
     page.locator("#clips-folder input[type=file]").set_input_files(folder)
     expect(page.locator("#clips-classes")).to_contain_text(f"whistle {PER_CLASS} clips")
@@ -612,3 +651,13 @@ def test_a_long_recording_becomes_events_and_labels(page: Page, folder: Path, ar
     page.locator("#recording-button").click()
     expect(page.locator("#recording-links")).to_contain_text("Save Audacity labels")
     assert len(values(page, "recording-curves")[0]) == len(CLASSES)
+    expect(page.locator("#recording-curves audio")).to_be_visible()
+    picture = page.locator("#recording-curves [role=slider]")
+    expect(picture).to_have_attribute("aria-valuemax", "4.0")
+    page.wait_for_function("document.querySelector('#recording-curves audio').readyState > 0")
+    picture.press("PageUp")
+    expect(picture).to_have_attribute("aria-valuetext", "1.0 of 4.0 seconds")
+    line, area = (page.locator(f"#recording-curves {what}").first.bounding_box() for what in (".sound-now", ".nsewdrag"))
+    assert line is not None
+    assert area is not None
+    assert line["x"] == pytest.approx(area["x"] + area["width"] / 4, abs=4)

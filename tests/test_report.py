@@ -54,8 +54,8 @@ def test_examples_come_with_their_reasons(learned: Learned) -> None:
     bad = ClipPrediction("bad.wav", Path("bad.wav"), error="it is silent.")
     text = without_script(report.render(learned, [row, bad]))
     why = reasons(row.contributions)
-    layer, head, lead = why.strongest(1)[0]
-    assert f"layer {layer + 1} head {head + 1} ({lead:+.2g})" in text
+    layer, head, _ = why.strongest(1)[0]
+    assert f"against ‘bat’: layer {layer + 1} head {head + 1}" in text
     assert "it is silent." in text
 
 
@@ -86,5 +86,5 @@ def test_the_command_line_writes_reports(class_folders: Path, tmp_path: Path, ca
     assert main(["fit", str(class_folders), "-o", str(model), "--backbone", "fake", "--report", str(first)]) == 0
     assert "Beside simpler methods" in first.read_text(encoding="utf-8")
     assert main(["report", str(model), str(class_folders / "low"), "-o", str(second)]) == 0
-    assert "heads that spoke most for" in second.read_text(encoding="utf-8")
+    assert "Loudest for ‘" in second.read_text(encoding="utf-8")
     assert "wrote" in capsys.readouterr().out

@@ -359,7 +359,7 @@ def test_the_curve_and_its_words() -> None:
     with pytest.raises(ValueError, match="differ in length"):
         figures.accuracy_curve([1, 2], [1], [1], [1])
     assert "With 4 labelled clips" in review_words.curve_text(points)
-    assert review_words.curve_rows(points)[0][:3] == [4, "3 of 4", "75 %"]
+    assert review_words.curve_rows(points)[0][:3] == [4, "3 of 4", "75\u202f%"]
     assert "left out in turn" in review_words.curve_text([])
 
 

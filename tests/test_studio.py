@@ -113,6 +113,22 @@ def test_a_sparse_model_leaves_the_backbone_behind_its_deepest_head(
         CalmClassifier.fit(studio.vectors(queries, backbone, ExtractOptions(), layers=2), ["a", "b", "c"])
 
 
+def test_the_comparison_is_the_same_when_it_comes_later(
+    studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what was chosen on the clips isn't chosen again."""
+    at_once = studio.learn(workspace, fake_backbone, options=FitOptions(auto=True))
+    later = studio.learn(workspace, fake_backbone, options=FitOptions(auto=True), ladder=False)
+    assert later.ladder == ()
+    monkeypatch.setattr("calm_core.selection.choose", lambda *_: pytest.fail("chosen twice"))
+    assert studio.compare(later, fake_backbone) == at_once.ladder
+    assert at_once.ladder[0].accuracy == later.accuracy.value
+    with pytest.raises(Cancelled, match="comparing with simpler methods"):
+        studio.compare(later, fake_backbone, cancelled=iter([False] * 13 + [True]).__next__)
+    with pytest.raises(DataError, match="without the clips"):
+        studio.compare(Learned(later.model), fake_backbone)
+
+
 def test_learning_again_makes_no_forward_pass(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:
     studio.learn(workspace, fake_backbone, ladder=False)
     seen = fake_backbone.windows_seen
@@ -259,15 +275,15 @@ def learned_with(truth: list[int], predicted: list[int], names: tuple[str, ...])
 def test_numbers_that_say_nothing_are_named_with_what_to_record() -> None:
     learned = learned_with([0] * 6 + [1] * 3 + [2] * 2, [0] * 6 + [1] * 3 + [2, 0], ("bat", "owl", "wren"))
     (line,) = learned.advice
-    assert "'wren' (1 of 2 right, which fits anything from 9 % to 91 %), 'owl' (3 of 3 right" in line
-    assert "Record more of 'wren' first" in line
-    assert "'bat'" not in line
+    assert "‘wren’ (1 of 2 right, which fits anything from 9 % to 91 %), ‘owl’ (3 of 3 right" in line
+    assert "Record more of ‘wren’ first" in line
+    assert "‘bat’" not in line
     assert learned_with([0] * 6 + [1] * 6, [0] * 6 + [1] * 6, ("bat", "owl")).advice == ()
 
 
 def test_of_many_vague_classes_the_vaguest_are_named() -> None:
     names = tuple(f"c{i}" for i in range(6))
     (line,) = learned_with([0, 1, 2, 3, 4, 5] * 2, [0, 1, 2, 3, 4, 5] * 2, names).advice
-    assert "'c2'" in line
-    assert "'c3'" not in line
+    assert "‘c2’" in line
+    assert "‘c3’" not in line
     assert "3 more classes" in line

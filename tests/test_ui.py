@@ -22,6 +22,8 @@ from calm_core.classifier import CalmClassifier
 from calm_core.confidence import HeldOut
 from calm_core.dataset import Clip, Dataset, read_folder
 from calm_core.errors import BundleError, Cancelled, DataError
+from calm_core.evaluation import MethodResult
+from calm_core.inspection import Ablation
 from calm_core.options import FitOptions
 from calm_core.studio import ClipPrediction, Doubt, Learned, Studio, spectrogram
 from calm_core.vectors import HeadVectors
@@ -619,8 +621,8 @@ def answered(prediction_set: tuple[str, ...] | None, label: str = "owl") -> Clip
 )
 def test_what_else_a_clip_could_be(prediction_set: tuple[str, ...], cell: str, sentence: str) -> None:
     row = answered(prediction_set)
-    assert predict_words.prediction_rows([row], NAMES)[0][2:5] == ["owl", cell, "80 %"]
-    assert "<b>‘owl’</b> with 80 % confidence" in predict_words.answer(row, NAMES)
+    assert predict_words.prediction_rows([row], NAMES)[0][2:5] == ["owl", cell, "80\u202f%"]
+    assert "<b>‘owl’</b> with 80\u202f% confidence" in predict_words.answer(row, NAMES)
     assert sentence in predict_words.answer(row, NAMES)
 
 
@@ -630,7 +632,7 @@ def test_none_of_the_classes_promises_nothing() -> None:
     said = predict_words.answer(row, NAMES)
     assert "None of your classes?" in said
     assert "closest is ‘owl’" in said
-    assert "80 %" not in said
+    assert "80\u202f%" not in said
 
 
 def test_without_a_calibration_the_reason_is_given_once() -> None:
@@ -665,7 +667,7 @@ def test_a_doubt_is_settled_by_relabelling_removing_or_confirming(tmp_path: Path
 
     current = Current(Doubtful(None, clips=clips), "clips")
     first, second, third = current.doubts(desk.session)
-    assert learn_words.doubt_rows([first]) == [[1, "owl/300.wav", "owl", "bat", "below 1 %"]]
+    assert learn_words.doubt_rows([first]) == [[1, "owl/300.wav", "owl", "bat", "below 1\u202f%"]]
     assert "you call it ‘owl’" in learn_words.doubt_question(first)
 
     desk.confirm(first.clip)
@@ -710,9 +712,43 @@ def test_whether_the_confidence_kept_its_promise(right: int, said: str) -> None:
     learned = believed(0.75, right, 12)
     text = learn_words.calibration_text(learned)
     assert said in text
-    assert f"75 % sure on average, and right {words.percent(right / 12)}" in text
+    assert f"75\u202f% sure on average, and right {words.percent(right / 12)}" in text
     assert f"truth are {abs(75 - 100 * right / 12):.0f} percentage points apart" in text
-    assert [row[:3] for row in learn_words.calibration_rows(learned)] == [["70 % to 80 %", 12, words.percent(right / 12)]]
+    assert [row[:3] for row in learn_words.calibration_rows(learned)] == [["70\u202f% to 80\u202f%", 12, words.percent(right / 12)]]
+
+
+@pytest.mark.parametrize(
+    ("best", "said"),
+    [
+        ([0.8, 0.9, 0.5], "even rises, from 80\u202f% to 90\u202f% with 2 heads left"),
+        ([0.8, 0.78, 0.5], "is still 78\u202f% (with all 80\u202f%)"),
+        ([0.8, 0.6, 0.5], "falls from 80\u202f% to 60\u202f%"),
+    ],
+)
+def test_the_curve_of_dropping_heads_is_put_into_words(best: list[float], said: str) -> None:
+    others = [np.array([0.8, 0.7, 0.5], np.float32)] * 4
+    assert said in head_words.dropped(Ablation(np.array([4, 2, 1]), np.array(best, np.float32), *others))
+
+
+def test_what_rounds_to_nothing_has_no_sign() -> None:
+    assert [head_words.signed(value) for value in (-0.004, 0.004, -0.07, 0.41)] == ["0.00", "0.00", "−0.07", "+0.41"]
+
+
+def test_the_best_simpler_method_is_named_beside_the_classifier() -> None:
+    labels = [name for name in ("bat", "owl") for _ in range(6)]
+    vectors = np.tile(np.eye(2, dtype=np.float32)[np.repeat([0, 1], 6)][:, None, None], (1, 1, 2, 1))
+    learned = Learned(CalmClassifier.fit(vectors, labels, null=False))
+    rungs = [
+        MethodResult("calm", "CALM", None, 1.0, 0.8, 1.0),
+        MethodResult("probe", "A probe", None, 0.75, 0.5, 0.9),
+        MethodResult("mfcc", "MFCC", None, 0.5, 0.3, 0.7),
+    ]
+    said = learn_words.verdict(learned, rungs)
+    assert "Of 2 simpler methods the best on these clips, ‘A probe’, recognises 75\u202f%; your classifier 100\u202f%." in said
+    assert "too few" in said
+    assert learn_words.CHOOSE not in said
+    assert "too few" not in learn_words.verdict(learned, rungs[::2])
+    assert learn_words.verdict(learned, ()) == ""
 
 
 def test_what_is_not_calibrated_gets_the_reason_and_no_table() -> None:

@@ -17,13 +17,15 @@ from app import build_demo, launch  # noqa: E402
 from calm_core.doctor import browser_path  # noqa: E402
 
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+PATIENCE_MS = 180_000  # a busy machine may need it
 
 
 def main() -> None:
     _, address, _ = launch(build_demo(), prevent_thread_lock=True, quiet=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(browser_path()), args=list(QUIET))
-        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page = browser.new_page(viewport={"width": 1280, "height": 830})
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(address)
         page.get_by_role("tab", name="Heads").click()
         page.locator("#heads-maps .js-plotly-plot .heatmaplayer").first.wait_for()

@@ -27,7 +27,8 @@ DIVERGING = "PuOr_r"  # orange: for, purple: against; told apart with any common
 COLOUR_BAR_PX = 60  # the horizontal colour bar above a map: one line of title, bar, ticks, gap
 
 # Lines at the quarters, words at the halves only: five words have no room on a phone.
-PERCENT_TICKS = {"tickvals": [0, 0.25, 0.5, 0.75, 1], "ticktext": ["0%", "", "50%", "", "100%"], "tickangle": 0}
+PERCENT_TICKS = {"tickvals": [0, 0.25, 0.5, 0.75, 1], "ticktext": ["0\u202f%", "", "50\u202f%", "", "100\u202f%"], "tickangle": 0}
+HALVES: dict[str, Any] = {"tickvals": [0, 0.5, 1], "ticktext": ["0\u202f%", "50\u202f%", "100\u202f%"]}  # of a colour bar
 
 
 def empty(message: str) -> go.Figure:
@@ -75,11 +76,11 @@ def framed_axis(title: str | None) -> dict[str, Any]:
 
 
 def count_axis(n: int, title: str | None, ticks_at_most: int = 8) -> dict[str, Any]:
-    """An axis of n cells counted from 1: ticks at 1 and at the multiples of a power of two."""
+    """An axis of n cells counted from 1: ticks at 1 and at the multiples of a power of two, but never of 2, which 1 would stand beside."""
     step = 1
     while n > ticks_at_most * step:
-        step *= 2
-    ticks = [i for i in range(1, n + 1) if i == 1 or (i % step == 0 and i > 1 + step / 2)]
+        step = max(4, 2 * step)
+    ticks = [i for i in range(1, n + 1) if i == 1 or i % step == 0]
     return {**framed_axis(title), "tickvals": ticks, "tickangle": 0, "range": [0.5, n + 0.5]}
 
 

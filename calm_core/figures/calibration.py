@@ -26,12 +26,12 @@ def calibration_chart(
     at = np.flatnonzero(n > 0)
     hover = [
         f"{clips_text(n[i])}, {percent_text(x[i])} sure on average:<br>{percent_text(y[i])} right "
-        f"(95% interval {percent_text(low[i])} to {percent_text(high[i])})."
+        f"(95\u202f% interval {percent_text(low[i])} to {percent_text(high[i])})."
         for i in at
     ]
     inner_px = CHART_PX + GAP_PX + COUNTS_PX
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[CHART_PX, COUNTS_PX], vertical_spacing=GAP_PX / inner_px)
-    figure.update_layout(base_layout(inner_px + 28 + 52, {"l": 12, "r": 20, "t": 28, "b": 52}))
+    figure.update_layout(base_layout(inner_px + 46 + 52, {"l": 12, "r": 20, "t": 46, "b": 52}))
     diagonal = {"color": INK, "dash": "dash", "width": 1.5}
     figure.add_trace(go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=diagonal, hoverinfo="skip"), row=1, col=1)
     dots = go.Scatter(
@@ -66,8 +66,9 @@ def calibration_chart(
         hovertemplate="%{hovertext}<extra></extra>",
     )
     figure.add_trace(bars, row=2, col=1)
-    for text, place, side in (("promises too little", (0.03, 0.97), "left"), ("promises too much", (0.97, 0.05), "right")):
-        figure.add_annotation(text=text, x=place[0], y=place[1], xanchor=side, showarrow=False, row=1, col=1)
+    # Over the plot: inside it, dots would lie on the words.
+    sides = "above the line: promises too little<br>below the line: promises too much"
+    figure.add_annotation(text=sides, x=0, xref="paper", y=1, yref="paper", yanchor="bottom", yshift=6, align="left", showarrow=False)
     figure.update_xaxes(grid_axis("how sure it was") | PERCENT_TICKS | {"range": [0, 1]}, row=2, col=1)
     figure.update_xaxes(grid_axis("") | PERCENT_TICKS | {"range": [0, 1], "showticklabels": False}, row=1, col=1)
     figure.update_yaxes(grid_axis("how often it was right") | PERCENT_TICKS | {"range": [0, 1]}, row=1, col=1)

@@ -51,7 +51,8 @@ def reliability_maps(
     columns = min(columns or _columns(C), C)
     require(columns >= 1, f"columns is {columns}; it must be at least 1.")
     rows = math.ceil(C / columns)
-    panel_px, gap_px = _panel_px(L), 40
+    # Where cells carry numbers, a dot has its room above them.
+    panel_px, gap_px = _panel_px(L, 30 if marked is not None and L * H <= MAX_CELLS_WITH_TEXT else 24), 40
     inner_px = rows * panel_px + (rows - 1) * gap_px
     names_at_most = {1: 40, 2: 20, 3: 14}.get(columns, 9)
     titles = [f"<b>{short_text(name, names_at_most)}</b>" for name in class_names]
@@ -175,11 +176,10 @@ def _dots(marked: NDArray[np.bool_]) -> go.Scatter:
     """A dot on every marked cell (L, H): dark with a light rim, so that it is seen on every colour of the map, in both themes."""
     layers, heads = np.nonzero(marked)
     small = marked.size > 4 * MAX_CELLS_WITH_TEXT or marked.shape[1] > 8  # a cell may be 8 px wide on a phone
-    # Beside the number where the cell carries one, in the middle where it doesn't.
-    right, up = (0.3, 0.32) if marked.size <= MAX_CELLS_WITH_TEXT else (0.0, 0.0)
+    up = 0.36 if marked.size <= MAX_CELLS_WITH_TEXT else 0.0  # over the number where the cell carries one
     marker = {"color": "#10151d", "size": 3 if small else 5, "line": {"color": "#ffffff", "width": 0.8 if small else 1.2}}
     return go.Scatter(
-        x=np.round(heads + 1 + right, 2).tolist(),
+        x=(heads + 1).tolist(),
         y=np.round(layers + 1 + up, 2).tolist(),
         mode="markers",
         marker=marker,

@@ -143,14 +143,15 @@ def head_reliability(
         return empty("Choose a head, by a click on a map or in the lists above.")
     hover = [
         f"Reliability {value:.3g} for<br><b>{wrapped(name, 40)}</b>"
-        + (f"<br>(95% interval {a:.2g} to {b:.2g})." if np.isfinite(a) else "<br>(too few clips for an interval).")
+        + (f"<br>(95\u202f% interval {a:.2g} to {b:.2g})." if np.isfinite(a) else "<br>(too few clips for an interval).")
         for name, value, a, b in zip(class_names, v, low, high, strict=True)
     ]
     marked = np.arange(len(v)) == chosen
     low, high = np.where(np.isfinite(low), low, v), np.where(np.isfinite(high), high, v)
     labels = [short_text(name, 20) for name in class_names]
     figure = interval_rows(labels, v, low, high, hover, marked, [f"{value:.2f}" for value in v], row_px=30)
-    reach = [min(0.0, float(np.nanmin(low))), max(0.2, float(np.nanmax(high)))]
+    # A little more than the highest: a dot that rounding puts beyond the axis isn't drawn.
+    reach = [min(0.0, float(np.nanmin(low))), 1.01 * max(0.2, float(np.nanmax(high)))]
     figure.update_xaxes(
         title=axis_title("reliability (mean margin)", 8), range=reach, tickvals=None, ticktext=None, tickmode="auto", nticks=5
     )

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from .base import (
     ACCENT,
     COLOUR_BAR_PX,
+    HALVES,
     INK,
     PERCENT_TICKS,
     QUIET,
@@ -98,8 +99,8 @@ def confusion_matrix(counts: ArrayLike | None, class_names: Sequence[str]) -> go
     full = [escaped(name) for name in class_names]
     hover = [
         [
-            f"{n[t, p]:.0f} of {clips_text(of_row[t, 0])} of '{full[t]}'<br>{'was' if n[t, p] == 1 else 'were'} "
-            + ("recognised." if t == p else f"taken for '{full[p]}'.")
+            f"{n[t, p]:.0f} of {clips_text(of_row[t, 0])} of ‘{full[t]}’<br>{'was' if n[t, p] == 1 else 'were'} "
+            + ("recognised." if t == p else f"taken for ‘{full[p]}’.")
             for p in range(C)
         ]
         for t in range(C)
@@ -124,7 +125,7 @@ def confusion_matrix(counts: ArrayLike | None, class_names: Sequence[str]) -> go
     margin = {"l": 12, "r": 12, "t": COLOUR_BAR_PX, "b": 34 + label_px}
     figure = new_figure([trace], height=C * cell_px + margin["t"] + margin["b"], margin=margin)
     scale = {"colorscale": SEQUENTIAL, "cmin": 0, "cmax": 1}
-    add_colour_axis(figure, scale, "share of the true class's clips", C * cell_px, tickformat=".0%", tickvals=[0, 0.5, 1])
+    add_colour_axis(figure, scale, "share of the true class's clips", C * cell_px, **HALVES)
     axis = {
         "type": "category",
         "tickfont_size": tick_px,
@@ -150,7 +151,7 @@ def ladder_chart(rows: pd.DataFrame | None, chance: float) -> go.Figure:
     values, lows, highs = (as_array(rows[column]) for column in ("accuracy", "ci_low", "ci_high"))
     hover = [
         f"<b>{wrapped(title, 40)}</b><br>is right on {percent_text(value)} of the clips<br>"
-        f"(95% interval {percent_text(low)} to {percent_text(high)};<br>chance {percent_text(chance)})."
+        f"(95\u202f% interval {percent_text(low)} to {percent_text(high)};<br>chance {percent_text(chance)})."
         for title, value, low, high in zip(titles, values, lows, highs, strict=True)
     ]
     calm = np.array([method == "calm" for method in rows["method"]], dtype=bool)
@@ -183,7 +184,7 @@ def class_accuracy(
         notes.append(f"{v[c] * n[c]:.0f} of {n[c]:.0f}" if tested else "not tested")
         hover.append(
             f"{v[c] * n[c]:.0f} of {clips_text(n[c])} of<br><b>{wrapped(name, 40)}</b><br>recognised: {percent_text(v[c])}<br>"
-            f"(95% interval {percent_text(low[c])} to {percent_text(high[c])})."
+            f"(95\u202f% interval {percent_text(low[c])} to {percent_text(high[c])})."
             if tested
             else ""
         )

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 from plotly.colors import sample_colorscale
 
-from .base import ACCENT, COLOUR_BAR_PX, INK, SEQUENTIAL, SPECTRAL, add_colour_axis, empty, framed_axis, new_figure
+from .base import ACCENT, COLOUR_BAR_PX, HALVES, INK, SEQUENTIAL, SPECTRAL, add_colour_axis, empty, framed_axis, new_figure
 from .text import as_array, compact, json_ready, percent_text, require, short_text, unlike
 
 MAX_FRAMES = 400
@@ -136,11 +136,16 @@ def listening_map(
 
 
 def class_curves(
-    begins_s: ArrayLike | None, window_s: float, probabilities: ArrayLike | None, class_names: Sequence[str], confidence: float
+    begins_s: ArrayLike | None,
+    window_s: float,
+    probabilities: ArrayLike | None,
+    class_names: Sequence[str],
+    confidence: float,
+    seconds: float,
 ) -> go.Figure:
     """Confidence over time: one row per class, from probabilities (W, C) of windows of window_s from begins_s (W,) on; 0 to 100%.
 
-    confidence: from which on a window counts as an event; said in the title of the scale.
+    confidence: from which on a window counts as an event; said in the title of the scale. seconds: of the recording, where the axis ends.
     """
     times, p = as_array(begins_s), as_array(probabilities)
     if not p.size:
@@ -163,7 +168,7 @@ def class_curves(
     figure = new_figure([trace], height=row_px * len(class_names) + margin["t"] + margin["b"], margin=margin)
     scale = {"colorscale": SEQUENTIAL, "cmin": 0, "cmax": 1}
     title = f"confidence (events from {percent_text(confidence)} on)"
-    add_colour_axis(figure, scale, title, row_px * len(class_names), tickformat=".0%", tickvals=[0, 0.5, 1])
-    figure.update_xaxes(framed_axis("time (s)"), nticks=8)
+    add_colour_axis(figure, scale, title, row_px * len(class_names), **HALVES)
+    figure.update_xaxes(framed_axis("time (s)"), nticks=8, range=[0, seconds])
     figure.update_yaxes(framed_axis(None), type="category", range=[len(class_names) - 0.5, -0.5])
     return figure

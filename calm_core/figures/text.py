@@ -46,7 +46,7 @@ def cell_texts(values: Array) -> list[list[str]]:
 def percent_text(share: float) -> str:
     if not math.isfinite(share):
         return "unknown"
-    return "&lt;1%" if 0 < share < 0.005 else f"{share:.0%}"
+    return ("&lt;1%" if 0 < share < 0.005 else f"{share:.0%}").replace("%", "\u202f%")
 
 
 def score_text(value: float) -> str:
