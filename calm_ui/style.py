@@ -49,7 +49,9 @@ ul.calm-notice li { margin: 0; }
 .calm-tiles { user-select: none; } /* Shift and click would select text, and a drag then take that along */
 .calm-tile { display: flex; align-items: center; gap: 0.6rem; }
 :is(.calm-tick, .calm-all) { margin: 0; flex: none; }
+:is(.calm-tick, .calm-all):checked { background-color: var(--checkbox-background-color-selected) !important; } /* else white on white */
 .calm-tick-all { display: flex; align-items: center; gap: 0.6rem; padding-left: calc(0.7rem + 1px); }
+.calm-tile:has(.calm-tick:checked) { border-color: var(--color-accent) !important; }
 .calm-tick-all label { display: flex; align-items: center; gap: 0.6rem; }
 .calm-tile button { cursor: pointer; text-align: left; min-width: 0; flex: 1; }
 .calm-grip { display: flex; cursor: grab; }
@@ -92,7 +94,6 @@ ul.calm-notice li { margin: 0; }
   border-bottom-width: 2px; border-radius: 4px; padding: 0 0.35em; background: var(--background-fill-primary);
   color: var(--body-text-color); }
 .calm-said { margin: 0; min-height: 1.5em; font-weight: 600; overflow-wrap: anywhere; }
-.calm-tile:has(.calm-tick:checked) { border-color: var(--color-accent); }
 :is(#review-keys, #clips-keys) summary { cursor: pointer; }
 .calm-keys { display: grid; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); gap: 0.3rem 1.2rem; margin: 0.5rem 0 0; }
 .calm-keys div { display: flex; gap: 0.5rem; }
