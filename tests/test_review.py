@@ -375,6 +375,11 @@ def test_a_correction_is_the_projects_too(bench: Bench, tmp_path: Path, write_wa
         other.label([bench.clip or 0], "low")  # another window's answer isn't lost, and doesn't stop it
     assert bench.correct(clip, "new.wav", "high") == "My sounds"
     assert review_words.said_sentence(bench) == "Saved: new.wav is ‘high’."
+    assert bench.require().unheard == 1
+    handlers = [fn.fn for fn in app.build_demo(backbone="fake").fns.values() if fn.fn is not None]
+    (listens,) = (handler for handler in handlers if handler.__name__ == "listen_for_project")
+    list(listens(Desk(tmp_path / "visitors"), bench))
+    assert bench.require().unheard == 0
     bench.act("undo")
     assert not [e for e in bench.require().now.entries if e.name == "new.wav"]
     bench.close()
