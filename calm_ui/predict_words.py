@@ -128,7 +128,7 @@ def corrected(answers: Answers, number: int) -> str:
     """That the row is now one of the visitor's clips; empty where it isn't."""
     if not answers.corrected or number != answers.chosen:
         return ""
-    return f"Added as ‘{answers.corrected}’; learned again. This clip is now one of your clips."
+    return f"Added as '{answers.corrected}'; learned again. This clip is now one of your clips."
 
 
 def vote_caption(label: str) -> str:

@@ -356,7 +356,7 @@ def test_a_correction_learns_again_and_answers_again(page: Page, archive: Path, 
     expect(page.locator("#predict-model")).to_contain_text("hum, tone, whistle".replace("hum", "beep, hum"))
     expect(page.locator("#predict-older")).to_have_text("")
     expect(page.locator("#predict-bars")).to_contain_text("beep")
-    expect(page.locator("#predict-corrected")).to_have_text("Added as ‘beep’; learned again. This clip is now one of your clips.")
+    expect(page.locator("#predict-corrected")).to_have_text("Added as 'beep'; learned again. This clip is now one of your clips.")
     expect(page.locator("#predict-sentence")).to_contain_text("query")
     tab(page, "Clips")
     expect(page.locator("#clips-classes")).to_contain_text("beep 1 clip")
