@@ -42,7 +42,7 @@ def test_the_report_stands_alone(learned: Learned, tmp_path: Path) -> None:
     own = without_script(text)
     assert not re.findall(r"(?:src|href)\s*=|https?://|@import|url\(", own)
     assert "<b>owl</b>" not in re.sub(r"<script.*?</script>", "", own, flags=re.DOTALL)
-    assert str(learned.accuracy) in own
+    assert str(learned.accuracy).replace(" %", "\u202f%") in own
     assert "Settings and versions" in own
 
 
