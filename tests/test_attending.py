@@ -39,7 +39,7 @@ def test_it_is_the_models_own_attention(tiny: Qwen2AudioBackbone) -> None:
     clip = tiny.prepare(wave, PROMPT)
     tiny.model.set_attn_implementation("eager")
     with torch.inference_mode():
-        embeddings, _ = tiny._embed([clip])
+        embeddings, _, _ = tiny._embed([clip])
         own = tiny._decoder(inputs_embeds=embeddings, use_cache=False, output_attentions=True).attentions
     tiny.model.set_attn_implementation("sdpa")
     audio = (clip.ids == tiny._audio_token).numpy()

@@ -318,7 +318,7 @@ def test_confusion_has_truth_in_rows_from_the_top() -> None:
     assert trace.text[0][0] == "3"
     assert trace.text[0][2] == ""
     assert trace.hovertext[0][1] == "1 of 4 clips of ‘1’<br>was taken for ‘2’."
-    assert trace.hovertext[2][2] == "5 of 10 clips of '&lt;i&gt;'<br>were recognised."
+    assert trace.hovertext[2][2] == "5 of 10 clips of ‘&lt;i&gt;’<br>were recognised."
     assert list(figure.layout.yaxis.range) == [2.5, -0.5]
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("predicted", "true")
     assert figure.layout.yaxis.type == figure.layout.xaxis.type == "category"

@@ -249,11 +249,11 @@ def test_a_clip_like_none_of_the_classes_is_not_called_sure(bench: Bench, monkey
     monkeypatch.setattr(Bench, "suggestion", odd)
     said = review_words.review_head(bench)
     assert "Perhaps <b>‘&lt;b&gt;’</b>" in said  # four labels per class: being unlike them says little
-    assert "97 %" not in said
+    assert "97\u202f%" not in said
     monkeypatch.setattr(review_words, "FEW_LABELS", 4)
     said = review_words.review_head(bench)
     assert "None of your classes?</b> The closest is ‘&lt;b&gt;’" in said
-    assert "97 %" not in said
+    assert "97\u202f%" not in said
     found = replace(bench.require().preview_accept(0.5), unlike=2)
     assert "2 more clips as sure fit none of your classes" in review_words.acceptance(found)
     assert "fits none of your classes" in review_words.acceptance(replace(found, clips=(), unlike=1))
@@ -398,7 +398,7 @@ def test_the_models_own_answers_are_said_as_such(bench: Bench, monkeypatch: pyte
     assert "teach nothing until you confirm them" in said
     votes |= {e.id: Vote("low", 0.75) for e in work.now.entries if e.learnable}
     assert "as sure about 12, and right about 4 of those" in review_words.acceptance(work.preview_accept(0.5, "words"))
-    assert "For no clip do 90 %" in review_words.acceptance(work.preview_accept(0.9, "words"))
+    assert "For no clip do 90\u202f%" in review_words.acceptance(work.preview_accept(0.9, "words"))
     bench.accept_above(0.5, "words")
     assert bench.said == Said("accepted", count=9)
     assert review_words.ask_about(work) == "It was asked about every clip"
@@ -417,8 +417,8 @@ def test_another_backbone_chosen_on_the_page_is_told(bench: Bench) -> None:
 
 def test_a_curve_that_falls_is_explained() -> None:
     said = review_words.curve_text([CurvePoint(10, 9, 10), CurvePoint(20, 16, 20)])
-    assert "It has fallen: with 10 it was 90 %." in said
+    assert "It has fallen: with 10 it was 90\u202f%." in said
     assert "later clips are often the hard ones" in said
     said = review_words.curve_text([CurvePoint(10, 8, 10), CurvePoint(20, 18, 20)])
-    assert "It has risen: with 10 it was 80 %." in said
+    assert "It has risen: with 10 it was 80\u202f%." in said
     assert "hard ones" not in said
