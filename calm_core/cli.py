@@ -61,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     method.add_argument(
         "--list-classes", action="store_true", help="ask with all class names listed, in place of --prompt; the classifier remembers it"
     )
+    method.add_argument("--video", action="store_true", help="show the pictures of videos, too, to a backbone that sees")
     method.add_argument("--tau", type=float, default=default.tau, help="temperature of a head's posterior (default %(default)s)")
     method.add_argument("--tau-w", type=float, default=default.tau_w, help="temperature of the weights over heads (default %(default)s)")
     method.add_argument("--scheme", choices=get_args(Scheme), default=default.scheme, help="what makes a head reliable on a clip")
@@ -479,8 +480,8 @@ def _extract_options(arguments: argparse.Namespace, class_names: Sequence[str]) 
     if arguments.list_classes:
         if arguments.prompt is not None:
             raise OptionError("--list-classes makes its own prompt; leave out --prompt.")
-        return ExtractOptions(prompt=listed_prompt(class_names))
-    return ExtractOptions() if arguments.prompt is None else ExtractOptions(prompt=arguments.prompt)
+        return ExtractOptions(prompt=listed_prompt(class_names), video=arguments.video)
+    return ExtractOptions(prompt=NEUTRAL_PROMPT if arguments.prompt is None else arguments.prompt, video=arguments.video)
 
 
 def _progress(done: int, total: int, what: str) -> None:

@@ -76,6 +76,11 @@ def origin_of(backbone: Backbone, prompt: str, video: bool = False) -> Origin:
     return Origin(backbone.id, backbone.revision, prompt, f"{audio.PREPROCESSING}{seen} {backbone.preprocessing}")
 
 
+def saw(origin: Origin | None) -> bool:
+    """Whether vectors of this origin were shown the pictures of videos too."""
+    return origin is not None and audio.PICTURING in origin.preprocessing
+
+
 def extract(
     clips: Sequence[str | Path | ClipSource],
     backbone: Backbone,

@@ -39,7 +39,7 @@ from .confidence import Proportion
 from .dataset import Clip, ClipCheck, Dataset, advice, preflight
 from .errors import BackboneError, Cancelled, DataError
 from .evaluation import Evaluation, LadderFeatures, MethodResult
-from .extraction import Cancel, ClipSource, Progress, extract, origin_of
+from .extraction import Cancel, ClipSource, Progress, extract, origin_of, saw
 from .inspection import Workbench
 from .options import MULTIPLE_CHOICE_MARK, ExtractOptions, FitOptions, multiple_choice_prompt
 from .vectors import HeadVectors, VectorStore
@@ -358,7 +358,8 @@ class Studio:
         """
         if learned.bench is None:
             raise DataError("this classifier is here without the clips it was learned from, so no other method can be tried on them.")
-        labels, asking = [str(clip.label) for clip in learned.clips], ExtractOptions(prompt=learned.model.prompt)
+        labels = [str(clip.label) for clip in learned.clips]
+        asking = ExtractOptions(prompt=learned.model.prompt, video=saw(learned.model.origin))
         features = self._ladder_features(learned.clips, learned.bench.heads, backbone, asking, cancelled)
         chosen = learned.model.options if learned.asked.auto else None
         return evaluation.held_out_ladder(features, labels, learned.asked, chosen=chosen, progress=progress, cancelled=cancelled)
@@ -376,12 +377,12 @@ class Studio:
         """One row per clip, in order. A clip that can't be used is a row with its reason; the others are predicted.
 
         The backbone is left behind the last layer in which a head has a vote, so a sparse model answers sooner.
-        prompt: None asks the one the model was fitted with. Raises BundleError where the model belongs to another backbone or
-        prompt.
+        prompt: None asks the one the model was fitted with; videos are seen where the model's were. Raises BundleError where the model
+        belongs to another backbone or prompt.
         """
         own = model.prompt
-        options = ExtractOptions(prompt=own if prompt is None else prompt)
-        model.require_origin(origin_of(backbone, options.prompt))
+        options = ExtractOptions(prompt=own if prompt is None else prompt, video=saw(model.origin))
+        model.require_origin(origin_of(backbone, options.prompt, options.video))
         checks = preflight(clips)
         errors = {i: check.reason for i, check in enumerate(checks) if check.content_id is None}
         good = [i for i in range(len(clips)) if i not in errors]

@@ -17,7 +17,7 @@ from .backbones import Backbone
 from .classifier import CalmClassifier
 from .confidence import COVERAGE
 from .errors import Cancelled, DataError, OptionError
-from .extraction import Cancel, Progress, origin_of
+from .extraction import Cancel, Progress, origin_of, saw
 from .vectors import HeadVectors
 
 Array = NDArray[np.float32]
@@ -94,6 +94,8 @@ def timeline(
         raise OptionError(f"the window is {window_s:g} s; it must be {audio.MIN_SECONDS:g} to {backbone.window_s:g} s for this backbone.")
     if not 0 < hop_s <= window_s:
         raise OptionError(f"the hop is {hop_s:g} s; it must be above 0 and at most the window, {window_s:g} s, or sound is left out.")
+    if saw(model.origin):
+        raise BundleError("this classifier was shown the pictures of videos too, and a timeline is of sound alone; learn without them.")
     model.require_origin(origin := origin_of(backbone, model.prompt))
     if model.temperature is None:
         raise DataError(f"a timeline needs calibrated confidence: {model.calibration_note}")

@@ -11,6 +11,7 @@ import gradio as gr
 import pandas as pd
 
 from calm_core import figures, report
+from calm_core.backbones import backbone_row
 from calm_core.classifier import CalmClassifier
 from calm_core.errors import BundleError, CalmError
 from calm_core.evaluation import MethodResult
@@ -66,7 +67,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     hint = gr.HTML(words.notice(learn_words.learn_hint(Workspace())), elem_id="learn-hint")
     status = gr.HTML(elem_id="learn-progress", elem_classes="calm-progress")
     go_on = gr.Button("Go on to Predict", visible=False, elem_id="learn-next")
-    settings = _build_settings()
+    settings = _build_settings(page.backbone)
     nothing = gr.HTML(
         words.notice("No classifier yet. When it has learned, its accuracy and its mix-ups show here.", "empty"), elem_id="learn-empty"
     )
@@ -136,8 +137,9 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     @told
     def learn(desk: Desk, backbone: str, *settings: Any) -> Learning:
         def work(progress: Progress, cancelled: Cancel) -> Current:
-            workspace, (prompt, listed, *fitting) = desk.session.workspace, settings
-            asking = ExtractOptions(prompt=listed_prompt(sorted(set(workspace.labels))) if listed else prompt)
+            workspace, (prompt, listed, video, *fitting) = desk.session.workspace, settings
+            question = listed_prompt(sorted(set(workspace.labels))) if listed else prompt
+            asking = ExtractOptions(prompt=question, video=video and backbone_row(backbone).sees)
             options = _fit_options(*fitting)
             progress(0, len(workspace.usable), f"loading the backbone “{words.backbone_title(backbone)}”")
             model = page.studio.backbone(backbone)
@@ -264,8 +266,8 @@ def saved(path: Path) -> Current:
     return Current(Learned(model), "file", path)
 
 
-def _build_settings() -> tuple[gr.components.Component, ...]:
-    """The prompt, whether to list the classes instead, then the fields of FitOptions in the order of `_OPTION_FIELDS`."""
+def _build_settings(backbone: gr.Dropdown) -> tuple[gr.components.Component, ...]:
+    """The prompt, whether to list the classes instead, whether to look at videos, then FitOptions as in `_OPTION_FIELDS`."""
     default = FitOptions()
     with gr.Accordion("Settings (the defaults are a good start)", open=False, elem_id="learn-settings"):
         prompt = gr.Textbox(
@@ -278,6 +280,14 @@ def _build_settings() -> tuple[gr.components.Component, ...]:
             elem_id="learn-listed",
         )
         listed.input(lambda on: gr.update(visible=not on), listed, prompt, **AT_ONCE)
+        video = gr.Checkbox(
+            False,
+            label="Look at the pictures of videos too",
+            info="This backbone sees: two small pictures a second, beside the sound. A classifier that saw makes no timelines.",
+            visible=backbone_row(backbone.value).sees,
+            elem_id="learn-video",
+        )
+        backbone.change(lambda id: gr.update(visible=backbone_row(id).sees), backbone, video, **LIGHT)
         auto = gr.Checkbox(
             False,
             label=learn_words.CHOOSE,
@@ -316,7 +326,7 @@ def _build_settings() -> tuple[gr.components.Component, ...]:
             source = gr.Dropdown(_SOURCES, value=default.reliability, label="Which clips judge a head", filterable=False)
         # Not in a row: on a phone it would be squeezed beside its neighbour.
         centre = gr.Checkbox(default.centre, label="Take away what all clips share *", info="Subtracts the mean of your clips' vectors.")
-    return prompt, listed, auto, tau, tau_w, scheme, source, top_k, shrinkage, pooling, trust, centre, whiten
+    return prompt, listed, video, auto, tau, tau_w, scheme, source, top_k, shrinkage, pooling, trust, centre, whiten
 
 
 def _fit_options(*values: Any) -> FitOptions:

@@ -13,9 +13,12 @@ from transformers import Qwen2_5OmniProcessor, Qwen2VLImageProcessorPil, Qwen3Om
 
 from calm_core.backbones import Seeing, offered
 from calm_core.backbones.omni import OmniBackbone, Qwen25OmniBackbone
-from calm_core.errors import AudioError, BackboneError
+from calm_core.dataset import Clip, preflight
+from calm_core.errors import AudioError, BackboneError, BundleError
 from calm_core.extraction import extract, origin_of
 from calm_core.options import NEUTRAL_PROMPT, ExtractOptions
+from calm_core.studio import Studio, Workspace
+from calm_core.timeline import timeline
 from calm_core.vectors import VectorStore
 
 from . import tiny_models
@@ -120,6 +123,19 @@ def test_every_window_sees_its_own_time(backbone: OmniBackbone, tmp_path: Path, 
     levels = [20] * 4 + [100] * 4 + [200] * 2
     assert len(extract([film(tmp_path / "a.mp4", levels)], backbone, SEEING, store=VectorStore(tmp_path / "v")).values) == 3
     assert sorted(asked) == [20, 100, 200]
+
+
+def test_a_classifier_that_saw_sees_what_it_is_asked(backbone: OmniBackbone, tmp_path: Path, studio: Studio) -> None:
+    films = {"dark": [20] * 2, "dark too": [20] * 3, "bright": [220] * 4, "bright too": [220] * 5}
+    clips = [Clip(film(tmp_path / f"{name}.mp4", levels), name, name.split()[0]) for name, levels in films.items()]
+    learned = studio.learn(Workspace(preflight(clips)), backbone, extract_options=SEEING)
+    assert learned.model.origin == origin_of(backbone, NEUTRAL_PROMPT, video=True)
+    assert {rung.method for rung in learned.ladder} >= {"calm", "uniform"}
+    (row,) = studio.predict(learned.model, [Clip(film(tmp_path / "new.mp4", [220] * 6), "new", None)], backbone)
+    assert not row.error
+    np.testing.assert_array_equal(row.heads.values, extract([tmp_path / "new.mp4"], backbone, SEEING, store=studio.store).values)
+    with pytest.raises(BundleError, match="a timeline is of sound alone"):
+        timeline(learned.model, tmp_path / "new.mp4", backbone)
 
 
 def test_what_cannot_be_seen(backbone: OmniBackbone, tmp_path: Path) -> None:

@@ -86,6 +86,12 @@ def test_fit_with_the_classes_listed(capsys: pytest.CaptureFixture, class_folder
     assert (code, "leave out --prompt and --list-classes" in err) == (1, True)
 
 
+def test_what_hears_alone_is_shown_no_videos(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
+    code, _, err = run(capsys, "fit", class_folders, "-o", tmp_path / "a.safetensors", "--backbone", "fake", "--video")
+    assert code == 1
+    assert "hears, but sees no video; choose one of qwen25-omni-7b" in err
+
+
 def test_fit_names_the_label_that_the_others_contradict(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
     (class_folders / "low" / "0.wav").rename(class_folders / "high" / "wrong.wav")
     code, out, err = run(capsys, "fit", class_folders, "-o", tmp_path / "m.safetensors", "--backbone", "fake", "--json")
