@@ -16,7 +16,7 @@ from . import audio
 from .backbones import Backbone
 from .classifier import CalmClassifier
 from .confidence import COVERAGE
-from .errors import Cancelled, DataError, OptionError
+from .errors import BundleError, Cancelled, DataError, OptionError
 from .extraction import Cancel, Progress, origin_of, saw
 from .vectors import HeadVectors
 
