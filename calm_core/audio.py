@@ -155,13 +155,15 @@ def load(path: Path, sample_rate_hz: int | None, *, name: str | None = None, max
     )
 
 
-def pictures(path: Path, side_step: int, *, name: str | None = None, max_seconds: float = MAX_SECONDS) -> NDArray[np.uint8] | None:
+def pictures(path: Path, side_step: int, seconds: float, *, name: str | None = None) -> NDArray[np.uint8] | None:
     """What a video shows, PICTURES_PER_S from its start: (n, height, width, 3) RGB; None where a file holds sound alone, or a cover.
 
-    side_step: both sides become multiples of it, of at most PICTURE_PIXELS together and about the video's proportions. name and
-    max_seconds as for `load`, which gives the sound; later pictures are left out. Raises ClipError where the video can't be decoded.
+    side_step: both sides become multiples of it, of at most PICTURE_PIXELS together and about the video's proportions. seconds: how long
+    its sound lasts, so n = ceil(seconds * PICTURES_PER_S): a picture stays until the next, the last one to the end. name: as for `load`.
+    Raises ClipError where the video can't be decoded.
     """
     who = f"clip {name or path.name!r}"
+    n, start = math.ceil(seconds * PICTURES_PER_S), 0.0
     taken: list[NDArray[np.uint8]] = []
     try:
         with path.open("rb", buffering=0) as file:
@@ -172,16 +174,19 @@ def pictures(path: Path, side_step: int, *, name: str | None = None, max_seconds
             with av.open(file, "r", container_options={"format_whitelist": _DEMUXERS}, metadata_errors="ignore") as container:
                 moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
                 for frame in container.decode(moving[0]) if moving else ():
-                    due = int((frame.time or 0.0) * PICTURES_PER_S) + 1 - len(taken)
-                    if due > 0:
+                    at = frame.time or 0.0
+                    start = start if taken else at
+                    place = int((at - start) * PICTURES_PER_S)
+                    if place >= n:
+                        break
+                    if place >= len(taken):
+                        taken += taken[-1:] * (place - len(taken))
                         height, width = _picture_sides(frame.height, frame.width, side_step)
                         picture = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA").to_ndarray()
-                        taken += [picture.astype(np.uint8, copy=False)] * due
-                    if len(taken) >= max_seconds * PICTURES_PER_S:
-                        break
+                        taken.append(picture.astype(np.uint8, copy=False))
     except av.FFmpegError as error:
         raise ClipError(f"{who}: its pictures can't be decoded; export the video again, or use its sound alone.") from error
-    return np.stack(taken[: int(max_seconds * PICTURES_PER_S)]) if taken else None
+    return np.stack(taken + taken[-1:] * (n - len(taken))) if taken else None
 
 
 def windows(samples: NDArray[np.float32], sample_rate_hz: int, window_s: float) -> list[NDArray[np.float32]]:

@@ -319,7 +319,8 @@ def _compare(check: ClipCheck, copies: Sequence[Clip]) -> ClipCheck:
         if other is not None:
             reason = f"clip {clip.name!r} is also {other.name!r} of class {other.label!r}: keep the audio in one class only."
             return replace(check, status=ClipStatus.CONFLICT, reason=reason, alone=alone)
-    first = next(copy for copy in copies if copy.label == clip.label)
+    same = [copy for copy in copies if copy.label == clip.label]
+    first = next((copy for copy in same if copy.excluded), same[0])  # who leaves a sound out means its copies too
     if first is not clip:
         enough = "which was left out by a person" if first.excluded else "one of them is enough"
         reason = f"clip {clip.name!r} is the same audio as {first.name!r}; {enough}."
@@ -469,6 +470,7 @@ class _Columns:
     label: int
     fold: int | None
     state: int | None
+    judge: int | None
 
 
 def _columns(header: str) -> _Columns | None:
@@ -478,8 +480,7 @@ def _columns(header: str) -> _Columns | None:
         file = next((names.index(name) for name in FILE_COLUMNS if name in names), None)
         label = next((names.index(name) for name in LABEL_COLUMNS if name in names), None)
         if file is not None and label is not None:
-            fold, state = (names.index(name) if name in names else None for name in ("fold", "state"))
-            return _Columns(delimiter, file, label, fold, state)
+            return _Columns(delimiter, file, label, *(names.index(name) if name in names else None for name in ("fold", "state", "judge")))
     return None
 
 
@@ -519,6 +520,10 @@ def _read_rows(table: Path, root: Path, base: Path) -> tuple[list[Clip], list[Ig
                     ignored.append((name or where, f"{where}: no {'label' if name else 'file name'}"))
                 elif file is None:
                     ignored.append((name, f"{where}: file not found"))
+                elif cell(columns.state) == "uncertain" or cell(columns.judge) == "machine":  # as our exports say it
+                    ignored.append(
+                        (name, f"{where}: its label is {'uncertain' if cell(columns.state) == 'uncertain' else 'not confirmed'}")
+                    )
                 else:
                     excluded = _tidy(cell(columns.state)) == EXCLUDED
                     clips.append(Clip(file, _name(file, base), label, _tidy(cell(columns.fold)), excluded))

@@ -256,7 +256,7 @@ def _decoded(source: ClipSource, backbone: Backbone, options: ExtractOptions) ->
     recording = audio.load(source.path, backbone.sample_rate_hz, name=source.name)
     if not options.video or not isinstance(backbone, Seeing):
         return recording, None
-    return recording, audio.pictures(source.path, backbone.side_step, name=source.name, max_seconds=recording.seconds)
+    return recording, audio.pictures(source.path, backbone.side_step, recording.seconds, name=source.name)
 
 
 def _seen_during(window: int, pictures: NDArray[np.uint8] | None, backbone: Backbone) -> NDArray[np.uint8] | None:

@@ -266,8 +266,8 @@ class Studio:
     def backbone(self, id: str = DEFAULT_BACKBONE, device: str = "auto") -> Backbone:
         """A backbone, loaded on first use and kept: embedded ones for good, of the model hub's one on each device, the latest.
 
-        One is released when the next is about to be loaded, past all cheaper reasons to refuse that. A job that still runs on it, and a
-        labelling project opened with it, keep it until they end; its memory is free after that.
+        One is released when the next is about to be loaded, past all cheaper reasons to refuse that. A job that still runs on it keeps
+        it until it ends; its memory is free after that.
         """
         key = (id, resolve_device(device))
         with self._loading:

@@ -11,7 +11,7 @@ from calm_core.audio import ClipStatus
 from calm_core.dataset import Clip, ClipCheck
 from calm_core.studio import Workspace
 
-from .words import count, esc, notice
+from .words import attribute, count, esc, notice
 
 CLIP_HEADERS = ["#", "file", "class", "status", "seconds", "rate (Hz)", "channels", "reason"]
 STATUS_WORDS = {
@@ -52,7 +52,7 @@ def class_cards(workspace: Workspace, pictures: int, thumbnail: Callable[[Path],
         shown = "".join(_thumbnail(thumbnail(check.clip.path)) for check in sounding[:pictures])
         few = "" if usable > 1 else " calm-few"
         cells.append(
-            f'<li><button type="button" class="calm-card{few}" data-pick="{esc(name)}" title="Open this class">'
+            f'<li><button type="button" class="calm-card{few}" data-pick="{attribute(name)}" title="Open this class">'
             f'<span><b>{esc(name)}</b> <small>{amount}</small></span><span class="calm-strip">{shown}</span></button></li>'
         )
     return f'<ul class="calm-cards" aria-label="Classes">{"".join(cells)}</ul>' if cells else ""
@@ -86,7 +86,8 @@ def tiles(found: Sequence[ClipCheck], first: int, at_a_time: int, thumbnail: Cal
         )
     which = "all" if len(shown) == len(found) else f"these {len(shown)} of {len(found)}"
     targets = "".join(
-        f'<button type="button" class="calm-key" data-into="{esc(other)}" data-digit="{digit}"><kbd>{digit}</kbd> {esc(other)}</button>'
+        f'<button type="button" class="calm-key" data-into="{attribute(other)}" data-digit="{digit}"><kbd>{digit}</kbd> '
+        f"{esc(other)}</button>"
         for digit, other in enumerate(others[:DIGITS], start=1)
     )
     return (

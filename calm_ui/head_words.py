@@ -13,7 +13,7 @@ from calm_core.inspection import Ablation, HeadCard, reasons
 from calm_core.studio import ClipPrediction, Learned, Listening
 
 from .session import Current
-from .words import classes_of, count, esc, notice, percent
+from .words import attribute, classes_of, count, esc, notice, percent
 
 HEAD_HEADERS = ["class", "layer", "head", "reliability", "weight", "chance"]
 VOTE_HEADERS = ["#", "clip", "class", "the head says", "sure", "cosine"]
@@ -177,7 +177,7 @@ def listened(found: Listening, label: str) -> str:
 def csv_link(table: pd.DataFrame, name: str) -> str:
     """A link that saves the table, made in the page itself: no file is written for it."""
     text = quote(table.to_csv(index=False))
-    return f'<a class="calm-link" download="{esc(name)}" href="data:text/csv;charset=utf-8,{text}">Save this table as CSV</a>'
+    return f'<a class="calm-link" download="{attribute(name)}" href="data:text/csv;charset=utf-8,{text}">Save this table as CSV</a>'
 
 
 def heads_caption(current: Current | None) -> str:

@@ -165,7 +165,6 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
             model = page.studio.backbone(str(current.backbone))
             return Compared(current, page.studio.compare(current.learned, model, progress=progress, cancelled=cancelled))
 
-        desk.comparing.announce()
         try:
             for touched, found, text in computing(desk, work, desk.comparing):
                 yield touched, found, text, gr.update(visible=not isinstance(found, Compared))
@@ -241,7 +240,8 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     believed = [trust_text, trust, trust_table]
     shown = [nothing, result, headline, warnings, by_class, mixups, class_table, *believed, download, go_on, tell]
     gr.on([demo.load, current.change], show, current, shown, **VIEW)
-    gr.on([current.change, again.click], compare, [desk, current], [desk, compared, comparing, stop_comparing], **COMPARE)
+    wanted = gr.on([current.change, again.click], lambda desk: desk.comparing.announce(), desk, None, **AT_ONCE)
+    wanted.then(compare, [desk, current], [desk, compared, comparing, stop_comparing], **COMPARE)
     stop_comparing.click(lambda desk: desk.comparing.cancel(), desk, None, **AT_ONCE)
     rungs = [verdict, ladder, ladder_table, again]
     gr.on([demo.load, current.change, compared.change], show_ladder, [current, compared], rungs, **VIEW)

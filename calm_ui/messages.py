@@ -44,6 +44,14 @@ def _telling() -> Iterator[None]:
     try:
         yield
     except CalmError as error:
-        text = html.escape(capital(str(error)), quote=False)  # the box reads HTML, and the sentence may quote a file's name
         asked_for = isinstance(error, Cancelled)  # ends the chain of events like any error, but needs no box
-        raise gr.Error(text, duration=READING_S, visible=not asked_for, print_exception=False) from error
+        raise gr.Error(_text(error), duration=READING_S, visible=not asked_for, print_exception=False) from error
+
+
+def warn(error: CalmError) -> None:
+    """Tells an error behind which the handler goes on."""
+    gr.Warning(_text(error), duration=READING_S)
+
+
+def _text(error: CalmError) -> str:
+    return html.escape(capital(str(error)), quote=False)  # the box reads HTML, and the sentence may quote a file's name

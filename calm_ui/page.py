@@ -24,7 +24,7 @@ Figure = Any  # a plotly figure: only calm_core.figures knows plotly
 COMPUTE: dict[str, Any] = {"concurrency_id": "compute", "concurrency_limit": 1, "show_progress": "hidden", "api_visibility": "private"}
 LIGHT: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 VIEW: dict[str, Any] = LIGHT | {"trigger_mode": "always_last"}  # else Gradio leaves out a change that comes while an earlier one is shown
-COMPARE: dict[str, Any] = VIEW | {"concurrency_id": "compare", "concurrency_limit": 1}  # on the processor, while others' models compute
+COMPARE: dict[str, Any] = VIEW | {"concurrency_id": "compare", "concurrency_limit": 1}  # nobody waits for it: beside the others' models
 AT_ONCE: dict[str, Any] = LIGHT | {"queue": False}
 
 AUDIO_TYPES = ["audio", "video", *sorted(AUDIO_SUFFIXES)]  # "audio" and "video" for the pickers of phones

@@ -13,7 +13,7 @@ import gradio as gr
 
 from calm_core import figures
 from calm_core.dataset import Clip, Dataset
-from calm_core.errors import BundleError, DataError
+from calm_core.errors import BundleError, CalmError, DataError
 from calm_core.studio import Workspace
 
 from . import clip_words, head_words, intake, learn_words, predict_words, words
@@ -21,7 +21,7 @@ from .bench import Bench
 from .click_map import click_map, drawing
 from .jobs import Cancel, Progress
 from .learn import LearnTab
-from .messages import told
+from .messages import told, warn
 from .page import AT_ONCE, AUDIO_TYPES, COMPUTE, LIGHT, VIEW, Page, computing, listening_picture, picture, stop
 from .session import Answers, Current, Desk
 from .sound_map import sound_map, sounding
@@ -154,7 +154,12 @@ def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, 
 
         desk.add(lambda into: intake.from_class(label, [row.path], None, into), check)
         name = str(desk.session.workspace.checks[-1].clip.label)
-        return desk.touched(), words.progress(f"added as '{name}'"), name, bench.correct(row.path, row.name, name)
+        try:
+            project = bench.correct(row.path, row.name, name)
+        except CalmError as error:  # the clip is added here all the same
+            warn(error)
+            project = ""
+        return desk.touched(), words.progress(f"added as ‘{name}’"), name, project
 
     @told
     def listen_for_project(desk: Desk, bench: Bench) -> Iterator[tuple[Any, Any, str]]:
@@ -244,7 +249,7 @@ def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, 
     asked = added.success(announce, desk, [*buttons, status], **AT_ONCE)
     runs.append(asked.success(tab.learn, [desk, page.backbone, *tab.settings], [desk, current, status], **COMPUTE))
     runs.append(runs[-1].success(predict_again, [*inputs, chosen, corrected, project], compute, **COMPUTE))
-    added.success(listen_for_project, [desk, bench], [desk, bench, status], **COMPUTE)
+    runs[-1].then(listen_for_project, [desk, bench], [desk, bench, status], **COMPUTE)
     enabled = [*buttons, right, remark, model, notice, older]
     for run in runs:
         run.then(controls, [*inputs, chosen], enabled, **LIGHT)

@@ -484,7 +484,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
     confirm.click(confirm_all, bench, seen, **LIGHT).then(**follow)
     made.select(choose, bench, seen, **LIGHT)
     confidence.input(look_ahead, [bench, confidence, source], ahead, **VIEW)
-    source.input(choose_source, [bench, source], [confidence, *ahead], **VIEW)
+    source.change(choose_source, [bench, source], [confidence, *ahead], **VIEW)
     listen_for.submit(name_classes, [bench, listen_for], [*seen, listen_for], **LIGHT).then(**follow)
 
     def free(done: Any, box: gr.File) -> None:

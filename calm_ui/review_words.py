@@ -16,7 +16,7 @@ from calm_core.studio import Workspace
 
 from .bench import Bench
 from .session import KEEP_HOURS
-from .words import LONG_NAME, backbone_title, capital, caption, count, esc, notice, percent
+from .words import LONG_NAME, attribute, backbone_title, capital, caption, count, esc, notice, percent
 
 FEW_LABELS = 10  # per class: of fewer, that a clip is unlike them says little
 ORDER_CHOICES = [
@@ -187,7 +187,7 @@ def review_answers(bench: Bench) -> str:
         digit = f'data-digit="{DIGITS[i]}"' if i < len(DIGITS) else ""
         key = f"<kbd>{DIGITS[i]}</kbd> " if digit else ""
         best = " calm-best" if suggestion and suggestion.label == name and suggestion.fits != () else ""
-        attributes = f'class="calm-key{best}" data-act="label" data-label="{esc(name)}" {digit} {off}'
+        attributes = f'class="calm-key{best}" data-act="label" data-label="{attribute(name)}" {digit} {off}'
         classes.append(f'<button type="button" {attributes}>{key}{esc(name)}</button>')
     machine = suggestion and suggestion.entry.state == "positive" and suggestion.entry.label
     accept = machine or (suggestion.label if suggestion else "")

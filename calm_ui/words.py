@@ -15,8 +15,13 @@ LONG_NAME = 60
 
 
 def esc(text: object) -> str:
-    """For the page's HTML; a per cent sign stays on the line of its number, after a narrow space. Not every console knows that space."""
+    """For text between tags; a per cent sign stays on the line of its number, after a narrow space. Not every console knows that space."""
     return html.escape(str(text)).replace(" %", "\u202f%")
+
+
+def attribute(text: object) -> str:
+    """For an attribute that is read back as data: a class's name stays as it is."""
+    return html.escape(str(text))
 
 
 def count(n: int, one: str, many: str | None = None) -> str:

@@ -4,6 +4,7 @@ import copy
 import struct
 import wave
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -390,22 +391,41 @@ def test_an_endless_window_keeps_the_clip_whole():
 
 def test_pictures_of_a_video(tmp_path):
     levels = [10, 80, 150, 220]
-    got = pictures(film(tmp_path / "a.mp4", levels), 28)
+    got = pictures(film(tmp_path / "a.mp4", levels), 28, 2.0)
     assert (got.shape, got.dtype) == ((4, 168, 252, 3), np.uint8)
     np.testing.assert_allclose(got.mean((1, 2, 3)), levels, atol=6)
     assert got[0, ..., 0].size <= PICTURE_PIXELS
-    assert len(pictures(film(tmp_path / "long.mp4", levels * 3), 28, max_seconds=1.0)) == 2, "no more than is asked for"
-    assert pictures(film(tmp_path / "wide.mp4", levels, size=(640, 32)), 28).shape == (4, 28, 640 // 28 * 28, 3)
-    assert len(pictures(film(tmp_path / "mute.mp4", levels, sound=False), 28)) == 4
+    assert pictures(film(tmp_path / "wide.mp4", levels, size=(640, 32)), 28, 2.0).shape == (4, 28, 640 // 28 * 28, 3)
+    assert len(pictures(film(tmp_path / "mute.mp4", levels, sound=False), 28, 2.0)) == 4
+
+
+def test_pictures_last_as_long_as_the_sound(tmp_path):
+    levels = [10, 80, 150, 220]
+    video = film(tmp_path / "a.mp4", levels)
+    assert len(pictures(video, 28, 0.1)) == 1
+    np.testing.assert_allclose(pictures(video, 28, 3.1).mean((1, 2, 3)), [*levels, 220, 220, 220], atol=6)
+
+
+def test_a_picture_stays_until_the_next(tmp_path):
+    path = tmp_path / "still.mkv"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg4", rate=10)
+        video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
+        for at, level in ((3, 20), (18, 200)):  # tenths of a second: it begins late, and then stands still
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), level, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = at, Fraction(1, 10)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    np.testing.assert_allclose(pictures(path, 28, 2.0).mean((1, 2, 3)), [20, 20, 20, 200], atol=6)
 
 
 def test_what_shows_nothing(tmp_path):
     sf.write(tmp_path / "a.wav", tone(), RATE_HZ)
-    assert pictures(tmp_path / "a.wav", 28) is None
-    assert pictures(encode(tmp_path / "a.m4a", "aac", 44_100), 28) is None
+    assert pictures(tmp_path / "a.wav", 28, 1.0) is None
+    assert pictures(encode(tmp_path / "a.m4a", "aac", 44_100), 28, 1.0) is None
     (tmp_path / "a.mp4").write_bytes(b"no video at all" * 100)
     with pytest.raises(ClipError, match=r"'dog/03.mp4': its pictures can't be decoded"):
-        pictures(tmp_path / "a.mp4", 28, name="dog/03.mp4")
+        pictures(tmp_path / "a.mp4", 28, 1.0, name="dog/03.mp4")
 
 
 def test_a_cover_is_no_video(tmp_path):
@@ -420,4 +440,4 @@ def test_a_cover_is_no_video(tmp_path):
                 packet.stream = stream
                 container.mux(packet)
     assert load(tmp_path / "covered.mp4", RATE_HZ).seconds == pytest.approx(1.0, abs=0.15)
-    assert pictures(tmp_path / "covered.mp4", 28) is None
+    assert pictures(tmp_path / "covered.mp4", 28, 1.0) is None

@@ -407,6 +407,8 @@ def test_what_a_person_left_out_stays_with_its_label_and_settles_a_conflict(tmp_
     assert not any("'owl'" in line for line in advice(checks))  # left out on purpose
     once = preflight([replace(check.clip, label="bat", excluded=check.clip.name == "owl/a.wav") for check in checks[1:3]], known=checks)
     assert [check.status.value for check in once] == ["excluded", "duplicate"]  # its copy doesn't step into its place
+    other = preflight([replace(check.clip, label="bat", excluded=check.clip.name == "owl/b.wav") for check in checks[1:3]], known=checks)
+    assert [check.status.value for check in other] == ["duplicate", "excluded"]  # whichever comes first
     back = preflight([replace(check.clip, excluded=False) for check in checks], known=checks)
     assert [check.status.value for check in back] == ["conflict", "conflict", "conflict", "unreadable"]
 
@@ -415,6 +417,18 @@ def test_a_table_may_leave_clips_out(tmp_path):
     put(tmp_path, "a.wav", "b.wav", "c.wav")
     (tmp_path / "metadata.csv").write_text("file_name,state,label\na.wav,excluded,owl\nb.wav,positive,owl\nc.wav,,bat\n")
     assert [(clip.name, clip.excluded) for clip in read_folder(tmp_path).clips] == [("a.wav", True), ("b.wav", False), ("c.wav", False)]
+
+
+def test_what_our_exports_are_not_sure_of_teaches_nothing(tmp_path):
+    put(tmp_path, "a.wav", "b.wav", "c.wav")
+    (tmp_path / "metadata.csv").write_text(
+        "file_name,state,judge,label\na.wav,uncertain,person,owl\nb.wav,positive,machine,owl\nc.wav,positive,person,bat\n"
+    )
+    data = read_folder(tmp_path)
+    assert [clip.name for clip in data.clips] == ["c.wav"]
+    said = dict(data.ignored)
+    assert "its label is uncertain" in said["a.wav"]
+    assert "its label is not confirmed" in said["b.wav"]
 
 
 def test_what_is_known_is_judged_again_but_not_decoded_again(tmp_path, monkeypatch):
