@@ -426,9 +426,8 @@ def test_what_our_exports_are_not_sure_of_teaches_nothing(tmp_path):
     )
     data = read_folder(tmp_path)
     assert [clip.name for clip in data.clips] == ["c.wav"]
-    said = dict(data.ignored)
-    assert "its label is uncertain" in said["a.wav"]
-    assert "its label is not confirmed" in said["b.wav"]
+    assert ("a.wav", "'metadata.csv' line 2: its label is uncertain") in data.ignored
+    assert ("b.wav", "'metadata.csv' line 3: its label is not confirmed") in data.ignored
 
 
 def test_what_is_known_is_judged_again_but_not_decoded_again(tmp_path, monkeypatch):
