@@ -193,17 +193,17 @@ def review_answers(bench: Bench) -> str:
     accept = machine or (suggestion.label if suggestion else "")
     undo = "the skip" if bench.can_undo_skip else now.undo
     redo = "the skip" if bench.can_redo_skip else now.redo
-    acts = [  # each keeps its place, whatever it says: what doesn't fit is cut, and told by the title
-        ("accept", "Enter", f"Accept ‘{accept}’" if accept else "Accept", "" if accept else "disabled"),
-        ("uncertain", "U", "Uncertain", off),
-        ("exclude", "X", "Exclude", off),
-        ("skip", "S", "Skip", off),
-        ("undo", "Z", f"Undo: {undo}" if undo else "Undo", "" if undo else "disabled"),
-        ("redo", "Y", f"Redo: {redo}" if redo else "Redo", "" if redo else "disabled"),
+    acts = [  # each keeps its place: what it is about stands in the title
+        ("accept", "Enter", f"‘{accept}’" if accept else "", "" if accept else "disabled"),
+        ("uncertain", "U", "", off),
+        ("exclude", "X", "", off),
+        ("skip", "S", "", off),
+        ("undo", "Z", undo, "" if undo else "disabled"),
+        ("redo", "Y", redo, "" if redo else "disabled"),
     ]
     rest = "".join(
-        f'<button type="button" class="calm-key" data-act="{act}" title="{esc(text)}" {state}><kbd>{key}</kbd> {esc(text)}</button>'
-        for act, key, text, state in acts
+        f'<button type="button" class="calm-key" data-act="{act}" title="{esc(about)}" {state}><kbd>{key}</kbd> {act.capitalize()}</button>'
+        for act, key, about, state in acts
     )
     return (
         f'<div class="calm-answering" data-turn="{bench.turn}" data-clip="{clip}" data-revision="{now.revision}">'

@@ -11,6 +11,8 @@ THEME = gr.themes.Default(primary_hue="blue", secondary_hue="blue", neutral_hue=
     body_text_color_subdued_dark="*neutral_400",
     block_info_text_color="*neutral_500",
     block_info_text_color_dark="*neutral_400",
+    checkbox_border_color="*neutral_500",  # the theme's own box can hardly be seen, in the dark not at all
+    checkbox_border_color_dark="*neutral_400",
     button_primary_background_fill="*primary_600",
     button_primary_background_fill_hover="*primary_700",
 )
@@ -84,7 +86,7 @@ ul.calm-notice li { margin: 0; }
   background: var(--button-secondary-background-fill); color: var(--body-text-color); cursor: pointer; max-width: 100%;
   overflow-wrap: anywhere; text-align: left; margin: 0 !important; }
 .calm-acts { display: grid; grid-template-columns: repeat(auto-fit, minmax(145px, 1fr)); }
-.calm-acts .calm-key { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+button.label-wrap > span { text-align: left; }
 #review-head .calm-headline { min-height: 7.2rem; } /* so that the buttons below stay where they are from clip to clip */
 .calm-key:hover:not(:disabled) { background: var(--button-secondary-background-fill-hover); }
 .calm-key:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
