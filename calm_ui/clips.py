@@ -17,7 +17,7 @@ from .classes import build_classes, find, keyed, picked
 from .folder_drop import FORGET_DROP, folder_drop
 from .jobs import Cancel, Job, Progress
 from .messages import told
-from .page import AT_ONCE, AUDIO_TYPES, LIGHT, VIEW, Page, picture
+from .page import AT_ONCE, AUDIO_TYPES, LIGHT, TO_THE_TOP, VIEW, Page, picture
 from .session import KEEP_HOURS, Desk
 
 INTO_VIEW = "() => document.querySelector('#clips-chosen')?.scrollIntoView({ block: 'nearest', behavior: 'smooth' })"
@@ -184,6 +184,7 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
     exclude.click(exclude_clip, [desk, chosen], outputs, **LIGHT)
     clear.click(start_over, desk, [*outputs, page.answers], **LIGHT)
     clear.click(lambda: (None, None), None, [one, microphone], js=FORGET_DROP, **AT_ONCE)
-    go_on.click(lambda: (gr.update(selected="learn"), ""), None, [page.tabs, status], **AT_ONCE)
+    opened = go_on.click(lambda: (gr.update(selected="learn"), ""), None, [page.tabs, status], **AT_ONCE)
+    opened.then(None, js=TO_THE_TOP)
     page.tabs.select(leave, None, status, **AT_ONCE)
     return clear

@@ -22,7 +22,7 @@ from . import head_words, learn_words, words
 from .doubts import build_doubts
 from .jobs import Cancel, Progress
 from .messages import told
-from .page import AT_ONCE, COMPARE, COMPUTE, LIGHT, VIEW, Figure, Page, computing, stop
+from .page import AT_ONCE, COMPARE, COMPUTE, LIGHT, TO_THE_TOP, VIEW, Figure, Page, computing, stop
 from .session import KEEP_HOURS, Answers, Current, Desk
 
 _SCHEMES = [
@@ -251,7 +251,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     for ended in (written.then, written.failure):
         ended(lambda: gr.update(value="Save a report", interactive=True), None, tell, **AT_ONCE)
     written.success(None, js="() => document.querySelector('#learn-report').click()")
-    go_on.click(lambda: gr.update(selected="predict"), None, page.tabs, **AT_ONCE)
+    go_on.click(lambda: gr.update(selected="predict"), None, page.tabs, **AT_ONCE).then(None, js=TO_THE_TOP)
     return LearnTab(learn, settings)
 
 

@@ -27,6 +27,8 @@ VIEW: dict[str, Any] = LIGHT | {"trigger_mode": "always_last"}  # else Gradio le
 COMPARE: dict[str, Any] = VIEW | {"concurrency_id": "compare", "concurrency_limit": 1}  # nobody waits for it: beside the others' models
 AT_ONCE: dict[str, Any] = LIGHT | {"queue": False}
 
+TO_THE_TOP = "() => window.scrollTo(0, 0)"  # a tab that is opened by a button begins at its beginning
+
 AUDIO_TYPES = ["audio", "video", *sorted(AUDIO_SUFFIXES)]  # "audio" and "video" for the pickers of phones
 
 
