@@ -140,9 +140,9 @@ def read_csv(csv_path: Path, root: Path | None = None) -> Dataset:
 
     The file column may also be called filename, file or path, the label column class or category; a column fold is kept, and a clip
     whose column state says "excluded" is left out, as in our own exports. UTF-8, with or without a byte-order mark; comma, semicolon or
-    tab. File names are relative to `root`, by default the table's folder. A row without a label, or whose file isn't there, is ignored
-    with a reason that names it. Raises DataError for a table without these columns, for a file name that leads out of `root`, for a class
-    name that is too long, and if no row gives a clip.
+    tab. File names are relative to `root`, by default the table's folder. A row without a label, whose file isn't there, or whose label
+    nobody is sure of (state "uncertain", judge "machine") is ignored with a reason that names it. Raises DataError for a table without
+    these columns, for a file name that leads out of `root`, for a class name that is too long, and if no row gives a clip.
     """
     root = csv_path.parent if root is None else root
     clips, ignored = _read_rows(csv_path, root, root)
@@ -206,8 +206,8 @@ def preflight(clips: Sequence[Clip], *, known: Sequence[ClipCheck] = (), progres
     """Decode every clip once and judge it, alone and against the others; one row per clip, in order. Never stops at a bad clip.
 
     The same audio under two labels is a CONFLICT in all its copies, for nobody but the user knows which label is right. The same audio
-    again under one label is a DUPLICATE in all copies but the first. A clip that a person left out is EXCLUDED, and conflicts with none.
-    Only readable, otherwise usable clips are compared.
+    again under one label is a DUPLICATE in all copies but the first. A clip that a person left out is EXCLUDED and conflicts with none; its
+    copies under the same label stay DUPLICATEs. Only readable, otherwise usable clips are compared.
     known: earlier checks; a clip of the same file and name isn't decoded again, whatever its label is now.
     progress: called as progress(done, total, clip name) after each clip; whatever it raises (Cancelled) ends the preflight.
     """
@@ -520,10 +520,10 @@ def _read_rows(table: Path, root: Path, base: Path) -> tuple[list[Clip], list[Ig
                     ignored.append((name or where, f"{where}: no {'label' if name else 'file name'}"))
                 elif file is None:
                     ignored.append((name, f"{where}: file not found"))
-                elif cell(columns.state) == "uncertain" or cell(columns.judge) == "machine":  # as our exports say it
-                    ignored.append(
-                        (name, f"{where}: its label is {'uncertain' if cell(columns.state) == 'uncertain' else 'not confirmed'}")
-                    )
+                elif cell(columns.state) == "uncertain":
+                    ignored.append((name, f"{where}: its label is uncertain"))
+                elif cell(columns.judge) == "machine":
+                    ignored.append((name, f"{where}: its label is not confirmed"))
                 else:
                     excluded = _tidy(cell(columns.state)) == EXCLUDED
                     clips.append(Clip(file, _name(file, base), label, _tidy(cell(columns.fold)), excluded))
