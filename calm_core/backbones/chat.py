@@ -84,7 +84,7 @@ class ChatBackbone:
         # The hooks sit on the one model that all threads share: two passes at once would capture each other's rows.
         with self._alone, one_out_of_memory():
             embeddings, lengths, beside = self._embed(prepared)
-            with capture_heads(wanted, self.shape.heads, lengths - 1, then_stop=True) as capture:
+            with capture_heads(wanted, self.shape.heads, self._placed(lengths - 1), then_stop=True) as capture:
                 self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=False, **beside)
             return capture.vectors().numpy()
 
