@@ -179,7 +179,7 @@ BACKBONES: tuple[BackboneRow, ...] = (
     BackboneRow(
         "qwen3-asr-2b",
         "Qwen3-ASR 1.7B",
-        "chat",
+        "qwen3_asr",
         "Qwen/Qwen3-ASR-1.7B-hf",
         "bcd2b5b7f32b480ab5790554cfa8347f246a14f3",
         5,

@@ -128,7 +128,10 @@ class ChatBackbone:
 
     def _text(self, prompt: str) -> str:
         """The whole prompt with the place of the audio marked, by the model's own chat template."""
-        return str(self.processor.apply_chat_template(self._messages(prompt), add_generation_prompt=True, tokenize=False))
+        text = str(self.processor.apply_chat_template(self._messages(prompt), add_generation_prompt=True, tokenize=False))
+        if prompt.strip() not in text:
+            raise BackboneError(f"{self.id}: its chat template leaves the question out; this model takes none, choose another backbone.")
+        return text
 
     def _audio_options(self, waveform: Array) -> dict[str, Any]:  # noqa: ARG002
         """Keywords for the processor about one waveform (n,)."""
