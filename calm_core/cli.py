@@ -23,7 +23,9 @@ from .confidence import COVERAGE, Proportion
 from .dataset import ClipCheck
 from .doctor import examine
 from .errors import BackboneError, BundleError, CalmError, DataError, OptionError
-from .library import Entry, Judgement, Project, Snapshot, newly_judged, projects_home
+from .library.project import Project
+from .library.records import Entry, Judgement, Snapshot, newly_judged
+from .library.shelf import projects_home
 from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme, listed_prompt
 from .studio import ClipPrediction, Doubt, Learned, Studio, Workspace
 from .timeline import CONFIDENCE, WINDOW_S, timeline

@@ -23,7 +23,7 @@ import pandas as pd
 from .archive import leads_out
 from .dataset import LABEL_COLUMNS
 from .errors import DataError, ProjectError
-from .library import Entry, Judgement, NewClip
+from .library.records import Entry, Judgement, NewClip
 
 Layout = Literal["folders", "metadata"]
 

@@ -31,7 +31,8 @@ from .dataset import Clip, ClipCheck, Dataset, preflight
 from .errors import BackboneError, Cancelled, DataError, OptionError
 from .export import Opinion
 from .extraction import Cancel, Progress
-from .library import CurvePoint, Entry, Judgement, NewClip, Project, Snapshot, State, newly_judged
+from .library.project import Project
+from .library.records import CurvePoint, Entry, Judgement, NewClip, Snapshot, State, newly_judged
 from .options import ExtractOptions, FitOptions
 from .pseudo_labels import Vote
 from .relearning import Relearned, Relearner

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from calm_core.dataset import TABLE_SUFFIXES, Clip, Dataset, read_csv, read_folder, read_unlabelled, read_zip, require_class_name, zip_bytes
 from calm_core.errors import DataError
-from calm_core.library import Entry
+from calm_core.library.records import Entry
 from calm_core.studio import Workspace
 
 from .folder_drop import ReceivedFile, ReceivedFolder, place, received_files

@@ -10,7 +10,8 @@ from typing import Any
 
 from calm_core.confidence import Proportion
 from calm_core.labelling import Acceptance, Added, Labelling, Source
-from calm_core.library import CurvePoint, Entry, ProjectInfo
+from calm_core.library.records import CurvePoint, Entry
+from calm_core.library.shelf import ProjectInfo
 from calm_core.pseudo_labels import SAMPLES
 from calm_core.studio import Workspace
 

@@ -17,7 +17,7 @@ import pytest
 from calm_core import CalmClassifier, backbones
 from calm_core.cli import main
 from calm_core.evaluation import MethodResult
-from calm_core.library import Project
+from calm_core.library.project import Project
 
 from .conftest import TONES_HZ, tone
 

@@ -13,7 +13,8 @@ import pytest
 from calm_core import dataset, export
 from calm_core.errors import DataError
 from calm_core.export import Opinion, Region
-from calm_core.library import Entry, Judgement, NewClip, Project
+from calm_core.library.project import Project
+from calm_core.library.records import Entry, Judgement, NewClip
 
 from .conftest import tone
 

@@ -16,7 +16,8 @@ from calm_core.backbones.fake import FakeBackbone
 from calm_core.dataset import Clip, Dataset
 from calm_core.errors import AudioError, BackboneError, Cancelled, DataError, OptionError, StaleError
 from calm_core.labelling import Labelling, checked, cut, read_clips, read_labels, simulate
-from calm_core.library import Judgement, NewClip, Project
+from calm_core.library.project import Project
+from calm_core.library.records import Judgement, NewClip
 from calm_core.options import FitOptions
 from calm_core.pseudo_labels import Vote
 from calm_core.studio import Studio

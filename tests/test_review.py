@@ -18,7 +18,9 @@ from calm_core import dataset, figures
 from calm_core.backbones import backbone_row
 from calm_core.errors import DataError, ProjectError
 from calm_core.labelling import Labelling, checked, cut, read_clips, read_pool
-from calm_core.library import CurvePoint, Project, open_project, projects
+from calm_core.library.project import Project
+from calm_core.library.records import CurvePoint
+from calm_core.library.shelf import open_project, projects
 from calm_core.pseudo_labels import Vote
 from calm_core.studio import Studio
 from calm_ui import review, review_words, words
