@@ -25,7 +25,7 @@ import soundfile as sf
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from calm_core import dataset, figures
+from calm_core import figures, readers
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.classifier import CalmClassifier, Refit
 from calm_core.inspection import Workbench, class_similarity, layer_profile
@@ -117,7 +117,7 @@ def page(layers: int, heads: int, classes: int, clips: int) -> None:
                 tone = np.sin(2 * np.pi * (300 + 700 * c + 5 * i) * np.arange(RATE_HZ // 4) / RATE_HZ)
                 sf.write(sounds / f"class {c}" / f"{i}.wav", 0.3 * tone + 0.05 * rng.normal(size=len(tone)), RATE_HZ)
         studio = _OneBackbone(FakeBackbone(layers, heads, HEAD_DIM))
-        studio.vectors(dataset.read_folder(sounds).clips, studio.fake, ExtractOptions())
+        studio.vectors(readers.read_folder(sounds).clips, studio.fake, ExtractOptions())
         demo = app.build_demo(studio, backbone="fake")
         _, url, _ = app.launch(demo, server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
         with sync_playwright() as playwright:

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
-from . import __version__, dataset, export, labelling, report
+from . import __version__, export, labelling, readers, report
 from .active import DEFAULT_ORDER, ORDERS
 from .backbones import DEFAULT_BACKBONE, HUB_PREFIX, backbone_row, offered
 from .classifier import CalmClassifier
@@ -177,7 +177,7 @@ def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         raise BundleError(f"can't write the classifier to {output}; give a file name in a folder that exists.")
     studio = Studio()
     with TemporaryDirectory(prefix="calm-") as unpacked:
-        workspace = studio.add(Workspace(), dataset.read(arguments.data, Path(unpacked)), progress=_progress)
+        workspace = studio.add(Workspace(), readers.read(arguments.data, Path(unpacked)), progress=_progress)
         _report_left_out(workspace.checks, workspace.ignored)
         learned = studio.learn(
             workspace,
@@ -254,7 +254,7 @@ def _answers(arguments: argparse.Namespace, model: CalmClassifier) -> tuple[Clip
         raise BundleError(
             f"{arguments.model.name} was learned with the backbone {own!r}, not {arguments.backbone!r}; leave --backbone out."
         )
-    clips = dataset.read_unlabelled(arguments.clips)
+    clips = readers.read_unlabelled(arguments.clips)
     _report_left_out((), clips.ignored)
     backbone = studio.backbone(arguments.backbone or own, arguments.device)
     return studio.predict(model, clips.clips, backbone, prompt=arguments.prompt, progress=_progress)
@@ -289,7 +289,7 @@ def _evaluate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     if arguments.multiple_choice and (arguments.list_classes or arguments.prompt is not None):
         raise OptionError("--multiple-choice makes its own prompts; leave out --prompt and --list-classes.")
     with TemporaryDirectory(prefix="calm-") as unpacked:
-        data = dataset.read(arguments.data, Path(unpacked))
+        data = readers.read(arguments.data, Path(unpacked))
         found, left_out = studio.evaluate(
             data,
             studio.backbone(arguments.backbone or DEFAULT_BACKBONE, arguments.device),
@@ -327,7 +327,7 @@ def _label(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     if not arguments.output.resolve().parent.is_dir():
         raise DataError(f"can't write {arguments.output}; give a file name in a folder that exists.")
     studio, model = Studio(), CalmClassifier.load(arguments.model)
-    clips = dataset.read_unlabelled(arguments.clips)
+    clips = readers.read_unlabelled(arguments.clips)
     _report_left_out((), clips.ignored)
     backbone = studio.backbone(arguments.backbone or (model.origin.backbone if model.origin else DEFAULT_BACKBONE), arguments.device)
     found = studio.predict(model, clips.clips, backbone, prompt=arguments.prompt, progress=_progress)
@@ -355,7 +355,7 @@ def _simulate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         raise DataError(f"there is no order {wrong[0]!r}; choose from {', '.join(ORDERS)}.")
     studio = Studio()
     with TemporaryDirectory(prefix="calm-") as unpacked:
-        data = dataset.read(arguments.data, Path(unpacked))
+        data = readers.read(arguments.data, Path(unpacked))
         found, left_out = labelling.simulate(
             studio,
             data,

@@ -21,9 +21,9 @@ from xml.sax.saxutils import quoteattr
 import pandas as pd
 
 from .archive import leads_out
-from .dataset import LABEL_COLUMNS
 from .errors import DataError, ProjectError
 from .library.records import Entry, Judgement, NewClip
+from .tables import LABEL_COLUMNS
 
 Layout = Literal["folders", "metadata"]
 
@@ -117,7 +117,7 @@ def write_audiofolder(entries: Sequence[Entry], into: Path, layout: Layout = "me
 def read_table(path: Path, root: Path | None = None) -> tuple[NewClip, ...]:
     """Clips of a labels CSV or of an audiofolder's metadata.csv that we wrote; files relative to `root`, by default the table's folder.
 
-    Raises DataError for a table that isn't ours (`dataset.read` takes those of others), or whose files aren't there.
+    Raises DataError for a table that isn't ours (`readers.read` takes those of others), or whose files aren't there.
     """
     rows = _read_csv(path)
     column = next((name for name in ("path", "file_name") if name in rows.columns), None)

@@ -23,7 +23,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from . import active, audio, dataset, export, pseudo_labels, simulation
+from . import active, audio, export, pseudo_labels, readers, simulation
 from .active import DEFAULT_ORDER, Order
 from .audio import ClipStatus
 from .backbones import DEFAULT_BACKBONE, Answering, Backbone
@@ -438,7 +438,7 @@ def cut(path: Path, window_s: float, into: Path, *, name: str | None = None, max
 
 
 def read_clips(source: Path, workdir: Path | None = None) -> tuple[NewClip, ...]:
-    """Clips of whatever holds audio: our own exports with all that was said about them, else what `dataset.read` takes.
+    """Clips of whatever holds audio: our own exports with all that was said about them, else what `readers.read` takes.
 
     workdir: where a ZIP is unpacked, by default in the system's temporary folder; the caller's to delete once the clips are added.
     Raises DataError as the readers do.
@@ -447,18 +447,18 @@ def read_clips(source: Path, workdir: Path | None = None) -> tuple[NewClip, ...]
         return export.read_label_studio(source)
     if source.suffix.lower() == ".zip":
         into = Path(tempfile.mkdtemp(prefix="clips-", dir=workdir))
-        dataset.unpack_zip(source, into / "all", also=["tasks.json"])
+        readers.unpack_zip(source, into / "all", also=["tasks.json"])
         tables = [table for table in sorted(into.rglob("metadata.csv")) if export.is_our_table(table)]
         tasks = sorted(into.rglob("tasks.json"))
         if tables or tasks:
             return export.read_table(tables[0]) if tables else export.read_label_studio(tasks[0])
-        return tuple(_as_new(dataset.read_zip(source, into / "classes")))
+        return tuple(_as_new(readers.read_zip(source, into / "classes")))
     for table in (source, source / "metadata.csv", source / "train" / "metadata.csv"):
         if export.is_our_table(table):
             return export.read_table(table)
     if (source / "tasks.json").is_file():
         return export.read_label_studio(source / "tasks.json")
-    return tuple(_as_new(dataset.read(source, workdir)))
+    return tuple(_as_new(readers.read(source, workdir)))
 
 
 def read_pool(sources: Sequence[Path], workdir: Path | None = None) -> tuple[NewClip, ...]:
@@ -467,11 +467,11 @@ def read_pool(sources: Sequence[Path], workdir: Path | None = None) -> tuple[New
     for source in sources:
         if source.suffix.lower() == ".zip" and source.is_file():
             into = Path(tempfile.mkdtemp(prefix="pool-", dir=workdir))
-            dataset.unpack_zip(source, into)
+            readers.unpack_zip(source, into)
             opened.append(into)
         else:
             opened.append(source)
-    return tuple(_as_new(dataset.read_unlabelled(opened)))
+    return tuple(_as_new(readers.read_unlabelled(opened)))
 
 
 def read_labels(source: Path, entries: Sequence[Entry], recording: str = "") -> dict[int, Judgement]:

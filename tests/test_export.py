@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from calm_core import dataset, export
+from calm_core import export, readers
 from calm_core.errors import DataError
 from calm_core.export import Opinion, Region
 from calm_core.library.project import Project
@@ -110,7 +110,7 @@ def test_audiofolder_with_metadata_comes_back_the_same(project: Project, tmp_pat
     assert all((table.parent / name).is_file() for name in rows["file_name"])
     assert rows["file_name"].tolist()[:3] == ["x.wav", "x (2).wav", "X (3).wav"]
     assert again(project, export.read_table(table)) == content(now.entries)
-    plain = dataset.read(tmp_path / "out")  # what knows nothing of our columns takes the labels
+    plain = readers.read(tmp_path / "out")  # what knows nothing of our columns takes the labels
     assert [clip.label for clip in plain.clips][:2] == list(CLASSES[:2])
     with pytest.raises(DataError, match="isn't empty"):
         export.write_audiofolder(now.entries, tmp_path / "out")
@@ -119,7 +119,7 @@ def test_audiofolder_with_metadata_comes_back_the_same(project: Project, tmp_pat
 def test_audiofolder_of_class_folders(project: Project, tmp_path: Path) -> None:
     now = project.snapshot()
     export.write_audiofolder(now.entries, tmp_path / "out", "folders")
-    found = dataset.read(tmp_path / "out")
+    found = readers.read(tmp_path / "out")
     labelled = [e for e in now.entries if e.state == "positive"]
     assert sorted(str(clip.label) for clip in found.clips) == sorted(export._safe(str(e.label)) for e in labelled)
 

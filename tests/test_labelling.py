@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from calm_core import dataset, export
+from calm_core import export, readers
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.dataset import Clip, Dataset
 from calm_core.errors import AudioError, BackboneError, Cancelled, DataError, OptionError, StaleError
@@ -50,7 +50,7 @@ def pool(tmp_path: Path, write_wav: Write) -> Dataset:
 def labelling(tmp_path: Path, studio: Studio, class_folders: Path, pool: Dataset) -> Iterator[Labelling]:
     with Project.create(tmp_path / "projects") as project:
         labelling = Labelling(project, studio, "fake")
-        labelling.add(dataset.read(class_folders))
+        labelling.add(readers.read(class_folders))
         labelling.add(pool)
         labelling.prepare()
         yield labelling
@@ -222,7 +222,7 @@ def test_a_label_for_a_clip_that_waits_here_is_kept(labelling: Labelling) -> Non
 def test_what_was_left_out_is_left_out_in_a_project_and_in_its_export(
     tmp_path: Path, studio: Studio, fake_backbone: FakeBackbone, class_folders: Path
 ) -> None:
-    clips = [replace(clip, excluded=clip.name == "high/0.wav") for clip in dataset.read(class_folders).clips]
+    clips = [replace(clip, excluded=clip.name == "high/0.wav") for clip in readers.read(class_folders).clips]
     settled = Clip(clips[0].path, "low/copy.wav", "low")  # the same audio, kept where it belongs
     with Project.create(tmp_path / "projects") as project:
         labelling = Labelling(project, studio, fake_backbone)
@@ -230,7 +230,7 @@ def test_what_was_left_out_is_left_out_in_a_project_and_in_its_export(
         (out,) = (entry for entry in labelling.now.entries if entry.name == "high/0.wav")
         assert out.judgement == Judgement("high", "excluded", "person")
         export.write_audiofolder(labelling.now.entries, tmp_path / "export")
-    again = dataset.read(tmp_path / "export")
+    again = readers.read(tmp_path / "export")
     assert sorted((clip.label, clip.excluded) for clip in again.clips) == sorted((clip.label, clip.excluded) for clip in clips)
     with Project.create(tmp_path / "projects") as project:
         assert Labelling(project, studio, fake_backbone).add(Dataset((clips[0], settled))).repeated == 1
@@ -261,7 +261,7 @@ def test_options_that_choose_themselves_are_refused(labelling: Labelling) -> Non
 def test_simulate_uses_folds_where_all_clips_have_one(studio: Studio, fake_backbone: FakeBackbone, class_folders: Path) -> None:
     rows = [f"{path.relative_to(class_folders)},{path.parent.name},{i % 2}" for i, path in enumerate(sorted(class_folders.glob("*/*.wav")))]
     (class_folders / "metadata.csv").write_text("file_name,label,fold\n" + "\n".join(rows))
-    found, left_out = simulate(studio, dataset.read(class_folders), fake_backbone, orders=["useful", "random"], start=1, budget=6, seeds=2)
+    found, left_out = simulate(studio, readers.read(class_folders), fake_backbone, orders=["useful", "random"], start=1, budget=6, seeds=2)
     assert (found.n_clips, left_out, found.curves[0].labels) == (12, (), (3, 4, 5, 6))
     assert "another fold" in found.protocol
 

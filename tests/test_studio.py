@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calm_core import dataset
+from calm_core import readers
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.classifier import CalmClassifier
 from calm_core.confidence import HeldOut
@@ -26,7 +26,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def workspace(studio: Studio, class_folders: Path) -> Workspace:
-    return studio.add(Workspace(), dataset.read(class_folders))
+    return studio.add(Workspace(), readers.read(class_folders))
 
 
 def test_learn_and_predict(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone, tmp_path: Path, write_wav: Write) -> None:
@@ -40,7 +40,7 @@ def test_learn_and_predict(studio: Studio, workspace: Workspace, fake_backbone: 
 
     silent = write_wav(tmp_path / "silent.wav", np.zeros(RATE_HZ, np.float32))
     queries = [write_wav(tmp_path / "low.wav", tone(210, 0.7, seed=50)), silent, write_wav(tmp_path / "high.wav", tone(3100, 0.7, seed=51))]
-    found = studio.predict(learned.model, dataset.read_unlabelled(queries).clips, fake_backbone)
+    found = studio.predict(learned.model, readers.read_unlabelled(queries).clips, fake_backbone)
     assert [p.label for p in found] == ["low", "", "high"]
     assert "silent.wav" in found[1].error
     assert found[0].confidence is not None
@@ -184,7 +184,7 @@ def test_multiple_choice_is_marked_and_no_model_of_it_answers(
 ) -> None:
     for i in range(4):
         write_wav(class_folders / "top" / f"{i}.wav", tone(6000 + 50 * i, seed=i))
-    data = dataset.read(class_folders)
+    data = readers.read(class_folders)
     asked: list[str] = []
 
     class Questioned(FakeBackbone):
@@ -210,13 +210,13 @@ def test_multiple_choice_is_marked_and_no_model_of_it_answers(
 
 def test_multiple_choice_needs_four_classes(studio: Studio, class_folders: Path, fake_backbone: FakeBackbone) -> None:
     with pytest.raises(OptionError, match="needs 4 classes"):
-        studio.evaluate(dataset.read(class_folders), fake_backbone, shots=[2], episodes=2, multiple_choice=True)
+        studio.evaluate(readers.read(class_folders), fake_backbone, shots=[2], episodes=2, multiple_choice=True)
 
 
 def test_evaluate_by_folds_never_mixes_them(studio: Studio, class_folders: Path, fake_backbone: FakeBackbone) -> None:
     rows = [f"{path.relative_to(class_folders)},{path.parent.name},{path.stem}" for path in sorted(class_folders.glob("*/*.wav"))]
     (class_folders / "metadata.csv").write_text("file_name,label,fold\n" + "\n".join(rows))
-    data = dataset.read(class_folders)
+    data = readers.read(class_folders)
     found, left_out = studio.evaluate(data, fake_backbone, shots=[1, 2], episodes=4, by_folds=True)
     assert (found.n_test, found.n_classes, left_out) == (12, 3, ())
     assert {row.shots for row in found.results} == {1, 2}
@@ -231,7 +231,7 @@ def test_evaluate_by_folds_never_mixes_them(studio: Studio, class_folders: Path,
 
 def test_folds_that_are_not_there_are_asked_for(studio: Studio, class_folders: Path, fake_backbone: FakeBackbone) -> None:
     with pytest.raises(DataError, match="has no fold"):
-        studio.evaluate(dataset.read(class_folders), fake_backbone, shots=[1], episodes=1, by_folds=True)
+        studio.evaluate(readers.read(class_folders), fake_backbone, shots=[1], episodes=1, by_folds=True)
 
 
 def test_spectrogram_shows_the_tone_at_its_frequency(tmp_path: Path, write_wav: Write) -> None:
