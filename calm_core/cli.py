@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
-from . import __version__, export, labelling, readers, report
+from . import __version__, export, importing, labelling, readers, report
 from .active import DEFAULT_ORDER, ORDERS
 from .backbones import DEFAULT_BACKBONE, HUB_PREFIX, backbone_row, offered
 from .classifier import CalmClassifier
@@ -144,14 +144,12 @@ def build_parser() -> argparse.ArgumentParser:
     simulate.add_argument("--seeds", type=int, default=20, help="repetitions (default %(default)s)")
     simulate.set_defaults(run=_simulate)
 
-    importing = commands.add_parser("import", parents=[common], help="make a labelling project of clips, or add clips or labels to one")
-    importing.add_argument(
-        "data", type=Path, metavar="DATA", help="folder, .zip, .csv, tasks.json; or labels: .csv, Audacity or Raven .txt"
-    )
-    importing.add_argument("--project", type=Path, metavar="DIR", help="an existing project (default: a new one)")
-    importing.add_argument("--recording", default="", help="the recording that an Audacity label track is of")
-    importing.add_argument("--unlabelled", action="store_true", help="all audio of a folder, as a pool without labels")
-    importing.set_defaults(run=_import)
+    bring = commands.add_parser("import", parents=[common], help="make a labelling project of clips, or add clips or labels to one")
+    bring.add_argument("data", type=Path, metavar="DATA", help="folder, .zip, .csv, tasks.json; or labels: .csv, Audacity or Raven .txt")
+    bring.add_argument("--project", type=Path, metavar="DIR", help="an existing project (default: a new one)")
+    bring.add_argument("--recording", default="", help="the recording that an Audacity label track is of")
+    bring.add_argument("--unlabelled", action="store_true", help="all audio of a folder, as a pool without labels")
+    bring.set_defaults(run=_import)
 
     exporting = commands.add_parser("export", parents=[common], help="write a labelling project's labels in another tool's format")
     exporting.add_argument("project", type=Path, metavar="DIR", help="a project's folder")
@@ -387,11 +385,11 @@ def _import(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     with TemporaryDirectory(prefix="calm-") as unpacked:
         if arguments.project is not None and source.suffix.lower() in (".csv", ".tsv", ".txt"):
             with Project(arguments.project) as project:
-                told = labelling.read_labels(source, project.snapshot().entries, arguments.recording)
+                told = importing.read_labels(source, project.snapshot().entries, arguments.recording)
                 project.judge(told, f"labels of {_clips(len(told))} from {source.name}")
                 return _imported(project, added, len(told), left_out)
-        clips = labelling.read_pool([source], Path(unpacked)) if arguments.unlabelled else labelling.read_clips(source, Path(unpacked))
-        good, left_out = labelling.checked(clips, progress=_progress)
+        clips = importing.read_pool([source], Path(unpacked)) if arguments.unlabelled else importing.read_clips(source, Path(unpacked))
+        good, left_out = importing.checked(clips, progress=_progress)
         _report_left_out(left_out, ())
         if not good:
             raise DataError(f"none of the {len(clips)} clips can be used; the reasons stand above.")

@@ -15,9 +15,10 @@ from calm_core import export, readers
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.dataset import Clip, Dataset
 from calm_core.errors import AudioError, BackboneError, Cancelled, DataError, OptionError, StaleError
-from calm_core.labelling import Labelling, checked, cut, read_clips, read_labels, simulate
+from calm_core.importing import checked, cut, read_clips
+from calm_core.labelling import Labelling, simulate
 from calm_core.library.project import Project
-from calm_core.library.records import Judgement, NewClip
+from calm_core.library.records import Judgement
 from calm_core.options import FitOptions
 from calm_core.pseudo_labels import Vote
 from calm_core.studio import Studio
@@ -235,22 +236,6 @@ def test_what_was_left_out_is_left_out_in_a_project_and_in_its_export(
     with Project.create(tmp_path / "projects") as project:
         assert Labelling(project, studio, fake_backbone).add(Dataset((clips[0], settled))).repeated == 1
         assert [(entry.name, entry.state) for entry in project.snapshot().entries] == [("low/copy.wav", "positive")]
-
-
-def test_a_label_track_finds_its_recording_or_asks(tmp_path: Path) -> None:
-    with Project.create(tmp_path / "projects") as project:
-        for i, name in enumerate(("owl/03.wav", "tawny/03.wav", "field.wav")):
-            (tmp_path / str(i)).write_bytes(name.encode())
-            project.add([NewClip(tmp_path / str(i), name, Judgement("x", "positive", "person"), 1.0)])
-        entries = project.snapshot().entries
-    export.write_audacity(entries, tmp_path / "tracks")
-    assert sorted(path.name for path in (tmp_path / "tracks").iterdir()) == ["field.txt", "owl_03.txt", "tawny_03.txt"]
-    for clip, name in enumerate(("owl_03", "tawny_03", "field"), start=1):
-        assert list(read_labels(tmp_path / "tracks" / f"{name}.txt", entries)) == [clip]
-    track = (tmp_path / "tracks" / "owl_03.txt").rename(tmp_path / "03.txt")
-    with pytest.raises(DataError, match=r"'owl/03.wav', 'tawny/03.wav'; .* 'owl_03.txt'"):
-        read_labels(track, entries)
-    assert list(read_labels(track, entries, "tawny/03.wav")) == [2]
 
 
 def test_options_that_choose_themselves_are_refused(labelling: Labelling) -> None:

@@ -17,7 +17,8 @@ import app
 from calm_core import figures, readers
 from calm_core.backbones import backbone_row
 from calm_core.errors import DataError, ProjectError
-from calm_core.labelling import Labelling, checked, cut, read_clips, read_pool
+from calm_core.importing import checked, cut, read_clips, read_pool
+from calm_core.labelling import Labelling
 from calm_core.library.project import Project
 from calm_core.library.records import CurvePoint
 from calm_core.library.shelf import open_project, projects

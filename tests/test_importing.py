@@ -1,0 +1,29 @@
+"""What comes into a project: clips and labels from files of many kinds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from calm_core import export
+from calm_core.errors import DataError
+from calm_core.importing import read_labels
+from calm_core.library.project import Project
+from calm_core.library.records import Judgement, NewClip
+
+
+def test_a_label_track_finds_its_recording_or_asks(tmp_path: Path) -> None:
+    with Project.create(tmp_path / "projects") as project:
+        for i, name in enumerate(("owl/03.wav", "tawny/03.wav", "field.wav")):
+            (tmp_path / str(i)).write_bytes(name.encode())
+            project.add([NewClip(tmp_path / str(i), name, Judgement("x", "positive", "person"), 1.0)])
+        entries = project.snapshot().entries
+    export.write_audacity(entries, tmp_path / "tracks")
+    assert sorted(path.name for path in (tmp_path / "tracks").iterdir()) == ["field.txt", "owl_03.txt", "tawny_03.txt"]
+    for clip, name in enumerate(("owl_03", "tawny_03", "field"), start=1):
+        assert list(read_labels(tmp_path / "tracks" / f"{name}.txt", entries)) == [clip]
+    track = (tmp_path / "tracks" / "owl_03.txt").rename(tmp_path / "03.txt")
+    with pytest.raises(DataError, match=r"'owl/03.wav', 'tawny/03.wav'; .* 'owl_03.txt'"):
+        read_labels(track, entries)
+    assert list(read_labels(track, entries, "tawny/03.wav")) == [2]
