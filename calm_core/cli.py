@@ -27,9 +27,10 @@ from .library.project import Project
 from .library.records import Entry, Judgement, Snapshot, newly_judged
 from .library.shelf import projects_home
 from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme, listed_prompt
-from .studio import ClipPrediction, Doubt, Learned, Studio, Workspace
+from .studio import ClipPrediction, Doubt, Learned, Studio
 from .timeline import CONFIDENCE, WINDOW_S, timeline
 from .trust import TrustResult
+from .workspace import Workspace
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ from calm_core.labelling import Acceptance, Added, Labelling, Source
 from calm_core.library.records import CurvePoint, Entry
 from calm_core.library.shelf import ProjectInfo
 from calm_core.pseudo_labels import SAMPLES
-from calm_core.studio import Workspace
+from calm_core.workspace import Workspace
 
 from .bench import Bench
 from .session import KEEP_HOURS

@@ -10,7 +10,8 @@ from calm_core import CalmClassifier, load_backbone, readers
 from calm_core.backbones import POCKET_FOLDER
 from calm_core.extraction import origin_of
 from calm_core.options import NEUTRAL_PROMPT
-from calm_core.studio import Studio, Workspace
+from calm_core.studio import Studio
+from calm_core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "assets" / "examples"

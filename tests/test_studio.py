@@ -17,7 +17,8 @@ from calm_core.dataset import Clip, Dataset
 from calm_core.errors import BundleError, Cancelled, DataError, OptionError
 from calm_core.extraction import origin_of
 from calm_core.options import EACH_ITS_OWN, ExtractOptions, FitOptions
-from calm_core.studio import Learned, Studio, Workspace, spectrogram
+from calm_core.studio import Learned, Studio, spectrogram
+from calm_core.workspace import Workspace
 
 from .conftest import RATE_HZ, TONES_HZ, tone
 
@@ -150,14 +151,6 @@ def test_bad_clips_cost_only_themselves(studio: Studio, workspace: Workspace, tm
     assert len(grown.usable) == 13
 
 
-def test_the_same_clips_twice_are_duplicates_and_removing_one_frees_the_other(studio: Studio, workspace: Workspace) -> None:
-    clips = tuple(Clip(c.clip.path, "again/" + c.clip.name, c.clip.label) for c in workspace.checks)
-    twice = studio.add(workspace, Dataset(clips))
-    assert len(twice.usable) == 12
-    first = twice.checks[0].clip
-    assert len(twice.without([first]).usable) == 12
-
-
 def test_one_class_cannot_learn_and_says_what_to_do(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:
     one = Workspace(tuple(check for check in workspace.checks if check.clip.label == "low"))
     assert not one.can_learn
@@ -251,14 +244,6 @@ def test_a_wrong_label_is_doubted_until_it_is_mended(studio: Studio, workspace: 
     mended = workspace.relabelled([wrong], "high").relabelled([doubt.clip], doubt.predicted)
     assert mended == workspace
     assert studio.learn(mended, fake_backbone, ladder=False).doubts == ()
-
-
-def test_relabelling_compares_the_audio_again(studio: Studio, workspace: Workspace) -> None:
-    clip = workspace.checks[0].clip
-    twice = studio.add(workspace, Dataset((replace(clip, name="again.wav", label="other"),)))
-    assert [check.clip.name for check in twice.checks if not check.usable] == [clip.name, "again.wav"]
-    mended = twice.relabelled([twice.checks[-1].clip], str(clip.label))
-    assert [check.clip.name for check in mended.checks if not check.usable] == ["again.wav"]
 
 
 def learned_with(truth: list[int], predicted: list[int], names: tuple[str, ...]) -> Learned:

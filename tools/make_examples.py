@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # run as a script: the rooms are found from the repository root
 
 from calm_core import VectorStore, readers  # noqa: E402
-from calm_core.studio import Studio, Workspace  # noqa: E402
+from calm_core.studio import Studio  # noqa: E402
+from calm_core.workspace import Workspace  # noqa: E402
 from tools import synth  # noqa: E402
 
 EXAMPLES = ROOT / "assets" / "examples"
