@@ -10,10 +10,9 @@ import logging
 import os
 import re
 import shutil
-import sqlite3
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,7 @@ import platformdirs
 from ..errors import ProjectError
 from ..vectors import calm_home
 from .project import Project
-from .storage import DATABASE, connected, damaged, gone, holds_project, last_seen
+from .storage import DATABASE, gone, holds_project, last_seen, opened, telling
 
 log = logging.getLogger(__name__)
 
@@ -140,10 +139,10 @@ def _move(folder: Path, target: Path) -> None:
 def _info(folder: Path) -> ProjectInfo:
     changed = last_seen(folder)
     try:
-        with connected(folder / DATABASE) as db:
+        with telling(folder), closing(opened(folder, thorough=False)) as db:
             (name,) = db.execute("SELECT name FROM project").fetchone()
             learnable = "SELECT count(*), count(CASE WHEN state = 'positive' AND judge = 'person' THEN 1 END) FROM clip WHERE present"
             clips, labelled = db.execute(learnable).fetchone()
-    except (sqlite3.Error, TypeError) as error:
-        return ProjectInfo(folder.name, folder, folder.name, 0, 0, changed, str(damaged(folder, error)))
+    except ProjectError as error:
+        return ProjectInfo(folder.name, folder, folder.name, 0, 0, changed, str(error))
     return ProjectInfo(folder.name, folder, name, clips, labelled, changed)

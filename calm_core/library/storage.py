@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -72,37 +73,43 @@ CREATE TABLE curve (
 
 
 def create(folder: Path, name: str) -> None:
-    """An empty project in a new folder."""
-    folder.mkdir(parents=True)
-    with telling(folder), connected(folder / DATABASE) as db:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA.split(";\n"):
-            db.execute(statement)
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-        db.execute("INSERT INTO project VALUES (1, ?, ?, 1, '[]')", (name, time.time()))
-        db.execute("COMMIT")
+    """An empty project in a new folder. Raises ProjectError, and leaves nothing behind, where the disk refuses."""
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise ProjectError(f"no project can be started here ({error.strerror or error}); check the folder and the free space.") from error
+    try:
+        with telling(folder), closing(_connect(folder / DATABASE, "rwc")) as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("BEGIN IMMEDIATE")
+            for statement in _SCHEMA.split(";\n"):
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+            db.execute("INSERT INTO project VALUES (1, ?, ?, 1, '[]')", (name, time.time()))
+            db.execute("COMMIT")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # else it would be listed as a damaged project
+        raise
 
 
-def opened(folder: Path) -> sqlite3.Connection:
-    """A connection to a project's database, for the caller to close. Raises ProjectError where there is none, or it is damaged, foreign
-    or of another format version."""
+def opened(folder: Path, *, thorough: bool = True) -> sqlite3.Connection:
+    """A connection to a project's database, for the caller to close; thorough: every page of it is looked at.
+
+    Raises ProjectError where there is none, or it is busy, damaged, foreign or of another format version.
+    """
     if not holds_project(folder):
         raise gone(folder)
-    try:
-        db = _connect(folder / DATABASE)
-    except sqlite3.Error as error:
-        raise damaged(folder, error) from error
-    try:
-        _require_sound(db, folder)
-    except sqlite3.Error as error:
-        db.close()
-        raise damaged(folder, error) from error
-    except ProjectError:
-        db.close()
-        raise
-    return db
+    with telling(folder):
+        db = _connect(folder / DATABASE, "rw")
+        try:
+            _require_ours(db, folder)
+            if thorough:
+                _require_sound(db, folder)
+        except BaseException:
+            db.close()
+            raise
+        return db
 
 
 def holds_project(folder: Path) -> bool:
@@ -114,29 +121,23 @@ def transaction(db: sqlite3.Connection, folder: Path, kind: Literal["DEFERRED", 
     """All of what is done in it or, where that raises, nothing; a savepoint `start` stands at its beginning."""
     with telling(folder):
         db.execute(f"BEGIN {kind}")
-        db.execute("SAVEPOINT start")
         try:
+            db.execute("SAVEPOINT start")
             yield
+            db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # a disk that refuses has ended it already, and it is the disk's complaint that people need
+                db.execute("ROLLBACK")
             raise
-        db.execute("COMMIT")
 
 
-def _connect(database: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(database, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False)
+def _connect(database: Path, mode: Literal["rw", "rwc"]) -> sqlite3.Connection:
+    """mode: rwc makes the file; rw doesn't, for the project may be deleted this moment."""
+    where = f"{database.absolute().as_uri()}?mode={mode}"
+    db = sqlite3.connect(where, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False, uri=True)
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA synchronous = FULL")  # in WAL mode NORMAL may lose the last acts when the power fails
     return db
-
-
-@contextmanager
-def connected(database: Path) -> Iterator[sqlite3.Connection]:
-    db = _connect(database)
-    try:
-        yield db
-    finally:
-        db.close()
 
 
 @contextmanager
@@ -148,7 +149,7 @@ def telling(folder: Path) -> Iterator[None]:
         if "locked" in str(error) or "busy" in str(error):
             seconds = BUSY_TIMEOUT_MS // 1000
             raise ProjectError(f"project {folder.name!r} was busy for {seconds} s; nothing was changed. Try again.") from error
-        raise ProjectError(f"project {folder.name!r} can't be written ({error}); free some space, check the folder, try again.") from error
+        raise ProjectError(f"project {folder.name!r} can't be used ({error}); free some space, check the folder, try again.") from error
     except sqlite3.ProgrammingError as error:
         if "closed" not in str(error):  # a fault of ours
             raise
@@ -165,8 +166,8 @@ def damaged(folder: Path, why: object) -> ProjectError:
     return ProjectError(f"project {folder.name!r} is damaged ({why}); start a new one, or bring back a copy of its {DATABASE}.")
 
 
-def _require_sound(db: sqlite3.Connection, folder: Path) -> None:
-    """Raises ProjectError for a database of another program or version, or one that fails SQLite's own check."""
+def _require_ours(db: sqlite3.Connection, folder: Path) -> None:
+    """Raises ProjectError for a database of another program or version, or one that lacks what ours have."""
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise ProjectError(f"{folder.name!r} holds no CALM project; choose a folder that this program made.")
     version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -175,8 +176,14 @@ def _require_sound(db: sqlite3.Connection, folder: Path) -> None:
             f"project {folder.name!r} has the format version {version}, this program reads {FORMAT_VERSION}; "
             "open it with the CALM Studio version that wrote it, and export it there."
         )
-    complaints = ["it says of no project"] if db.execute("SELECT revision FROM project").fetchone() is None else []
-    complaints += [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+    tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not {"project", "clip", "act", "curve"} <= tables or db.execute("SELECT 1 FROM project").fetchone() is None:
+        raise damaged(folder, "it holds no whole project")
+
+
+def _require_sound(db: sqlite3.Connection, folder: Path) -> None:
+    """Raises ProjectError for a database that fails SQLite's own check."""
+    complaints = [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
     complaints += [f"table {row[0]} points to nothing" for row in db.execute("PRAGMA foreign_key_check")]
     if complaints:
         raise damaged(folder, complaints[0])
