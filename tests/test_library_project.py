@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import random
@@ -135,6 +136,42 @@ def test_a_stale_tab_must_look_again(project: Project) -> None:
         assert said(other)[1].label == "owl"
 
 
+def test_an_act_that_fails_leaves_no_files(project: Project, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def files() -> set[Path]:
+        return {path for path in (project.folder / "clips").rglob("*") if path.is_file()}
+
+    before, more = files(), new_clips(tmp_path / "new", 3, start=10)
+    with pytest.raises(ProjectError, match="no name for a class"):
+        project.add([*more, replace(more[0], judgement=Judgement(" owl", "positive", "person"))])
+    with pytest.raises(DataError, match=r"'gone\.wav' can't be kept"):
+        project.add([*more, NewClip(tmp_path / "gone.wav", "gone.wav")])
+    with Project(project.folder) as other:
+        other.label([1], "owl")
+    with pytest.raises(StaleError):
+        project.add(more)
+    assert files() == before
+    project.snapshot()
+    renamed = (tmp_path / "new" / "0.wav").rename(tmp_path / "0.flac")
+    assert project.add([NewClip(renamed, "0.flac")]) == ()
+    assert files() == before
+    assert len(project.add(more)) == 3
+    assert len(files()) == len(before) + 3
+    assert caplog.text == ""
+
+
+def test_a_file_that_cannot_be_deleted_undoes_no_act(
+    project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    project.undo()
+    monkeypatch.setattr(Path, "unlink", refused)
+    project.add_classes(["owl"])
+    assert project.snapshot().class_names == ("owl",)
+    assert "files that no clip needs stay" in caplog.text
+
+
 def test_two_tabs_at_once_lose_nothing(project: Project) -> None:
     """Each act is retried after a look, as a page does; all are in the history, and the last one stands."""
 
@@ -173,14 +210,14 @@ def test_an_act_is_all_or_nothing(project: Project) -> None:
         project.delete_class("crow")
 
 
-def test_a_closed_project_and_one_that_was_deleted_say_so(project: Project) -> None:
+def test_a_closed_project_and_one_that_was_deleted_say_so(project: Project, tmp_path: Path) -> None:
     with Project(project.folder) as late:
         project.close()
         for call in (project.snapshot, project.changed_elsewhere, project.undo, lambda: project.label([1], "owl")):
             with pytest.raises(ProjectError, match="was closed; open it again"):
                 call()
         sweep(project.folder.parent, -1)
-        for call in (late.seen, late.undo, late.redo, lambda: late.label([1], "owl")):
+        for call in (late.seen, late.undo, late.redo, lambda: late.label([1], "owl"), lambda: late.add(new_clips(tmp_path, 1))):
             with pytest.raises(ProjectError, match="may have been deleted"):
                 call()
         assert not late.folder.exists()

@@ -10,6 +10,7 @@ Knows what an act changes; how a project lies on disk is `storage`'s business.
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import threading
 import time
@@ -23,6 +24,8 @@ from ..errors import ProjectError, StaleError
 from . import storage
 from .records import Act, CurvePoint, Entry, Judgement, NewClip, Snapshot, State
 from .storage import clip_file, keep_clip, telling, transaction
+
+log = logging.getLogger(__name__)
 
 _ENTRY = "id, sha256, suffix, name, seconds, rate_hz, fold, grp, recording, start_s, end_s, label, state, judge, confidence"  # as in Entry
 _INSERT = (
@@ -131,7 +134,8 @@ class Project:
         """Copies files into the project and adds them as one act; the new clips' ids. Audio that is already here, of the same place
         in the same recording, is not added again; where it is unlabelled there and has a label now, it gets that in the same act
         (`records.newly_judged` counts). Raises DataError where a file can't be read."""
-        stored = [keep_clip(clip.path, self.folder) for clip in clips]  # files first: a clip without one must never be seen
+        self.seen()  # first: no file may come into the folder of a deleted project
+        stored: list[tuple[str, str]] = []
         ids: list[int] = []
         told: set[int] = set()
 
@@ -156,7 +160,11 @@ class Project:
             labelled = f"labels of {_many(len(told - {*ids}))} that were here" if told - {*ids} else ""
             return " and ".join(filter(None, [f"added {_many(len(ids))}" if ids or not labelled else "", labelled]))
 
-        self._act("add", text, change)
+        try:
+            stored.extend(keep_clip(clip.path, self.folder) for clip in clips)  # first: a clip without a file must never be seen
+            self._act("add", text, change)
+        finally:
+            self._forget_files(stored)  # of an act that failed, or audio that is here under another ending
         return tuple(ids)
 
     def judge(self, judgements: Mapping[int, Judgement], text: str = "") -> None:
@@ -315,11 +323,15 @@ class Project:
         self._db.execute("UPDATE project SET classes = ?, revision = ?", (classes, revision))
 
     def _forget_files(self, files: Sequence[tuple[str, str]]) -> None:
-        """Deletes those of the files (sha256, suffix) that no clip needs; nobody can add one of them meanwhile."""
-        with transaction(self._db, self.folder, "IMMEDIATE"):
-            kept = set(self._db.execute("SELECT sha256, suffix FROM clip").fetchall())
-            for sha256, suffix in set(files) - kept:
-                clip_file(self.folder, sha256, suffix).unlink(missing_ok=True)
+        """Deletes those of the files (sha256, suffix) that no clip needs; nobody can add one of them meanwhile. Where that fails they only
+        take room: what was done stays done."""
+        try:
+            with self._lock, transaction(self._db, self.folder, "IMMEDIATE"):
+                kept = set(self._db.execute("SELECT sha256, suffix FROM clip").fetchall())
+                for sha256, suffix in set(files) - kept:
+                    clip_file(self.folder, sha256, suffix).unlink(missing_ok=True)
+        except (ProjectError, OSError):
+            log.exception("files that no clip needs stay in %s", self.folder)
 
     def _entry(self, row: Sequence) -> Entry:
         id, sha256, suffix, name, seconds, rate_hz, fold, group, recording, start_s, end_s, *said = row
