@@ -340,3 +340,13 @@ def test_a_correction_from_elsewhere_joins_the_labels(labelling: Labelling, tmp_
     assert [e.label for e in labelling.now.entries if e.name == "new.wav"] == ["owl"]
     assert labelling.undo() == "1 clip to 'owl'"
     assert labelling.undo() == "added 1 clip"
+
+
+def test_a_clip_that_takes_the_place_of_one_taken_back_is_heard_itself(labelling: Labelling, tmp_path: Path, write_wav: Write) -> None:
+    labelling.add(Dataset((Clip(write_wav(tmp_path / "first.wav", tone(200.0, seed=50)), "first.wav", None),)))
+    labelling.prepare()
+    labelling.undo()
+    added = labelling.add(Dataset((Clip(write_wav(tmp_path / "second.wav", tone(3000.0, seed=51)), "second.wav", None),)))
+    assert labelling.unheard == 1
+    labelling.prepare()
+    assert labelling.suggestion(added.ids[0]).label == "high"

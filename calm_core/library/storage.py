@@ -35,7 +35,7 @@ CREATE TABLE project (
     classes TEXT NOT NULL
 );
 CREATE TABLE clip (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT, -- no number twice: who holds vectors by number would take a new clip for one that is gone
     sha256 TEXT NOT NULL,
     suffix TEXT NOT NULL,
     name TEXT NOT NULL,
