@@ -46,7 +46,7 @@ Source = Literal["classifier", "words"]  # of machine-made labels: the classifie
 class Added:
     """What became of clips that were handed in: ids of the new ones, how many were here already, and those that can't be used.
 
-    labelled: of those that were here, how many had no label and got theirs.
+    labelled: of those that were here, how many had no label, or a machine's, and got theirs.
     """
 
     ids: tuple[int, ...]

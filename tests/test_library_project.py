@@ -241,6 +241,17 @@ def test_a_label_for_audio_that_is_here_unlabelled_is_kept(project: Project, tmp
     assert said(project)[1] == Judgement()
 
 
+def test_a_persons_label_is_kept_against_a_machines(project: Project, tmp_path: Path) -> None:
+    guess, owl = Judgement("bat", "positive", "machine", 0.9), Judgement("owl", "positive", "person")
+    project.judge({1: guess, 2: guess, 3: Judgement("bat", "positive", "person")})
+    before = project.snapshot()
+    assert project.add(new_clips(tmp_path / "new", 1, judgement=Judgement("frog", "positive", "machine", 0.6))) == ()
+    assert said(project)[1] == guess  # a guess isn't better for being newer
+    assert project.add(new_clips(tmp_path / "new", 3, judgement=owl)) == ()
+    assert [entry.judgement for entry in project.snapshot().entries[:3]] == [owl, owl, Judgement("bat", "positive", "person")]
+    assert newly_judged(before, project.snapshot()) == 2
+
+
 # ---- kill -9 ---------------------------------------------------------------------------------------------------------------
 
 

@@ -132,8 +132,8 @@ class Project:
 
     def add(self, clips: Sequence[NewClip]) -> tuple[int, ...]:
         """Copies files into the project and adds them as one act; the new clips' ids. Audio that is already here, of the same place
-        in the same recording, is not added again; where it is unlabelled there and has a label now, it gets that in the same act
-        (`records.newly_judged` counts). Raises DataError where a file can't be read."""
+        in the same recording, is not added again; where it is unlabelled there and has a label now, or has a machine's label there and a
+        person's now, it gets that in the same act (`records.newly_judged` counts). Raises DataError where a file can't be read."""
         self.seen()  # first: no file may come into the folder of a deleted project
         stored: list[tuple[str, str]] = []
         ids: list[int] = []
@@ -152,7 +152,8 @@ class Project:
                     ids.append(row[0])
                 elif clip.judgement.label is not None:
                     (here,) = self._db.execute(_SAME, (sha256, clip.recording, clip.start_s)).fetchone()
-                    if draft.after[here][0].state == "unlabelled":
+                    said = draft.after[here][0]
+                    if said.state == "unlabelled" or (said.waiting and clip.judgement.judge == "person"):
                         draft.judge(here, clip.judgement)
                         told.add(here)
 

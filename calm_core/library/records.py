@@ -32,6 +32,11 @@ class Judgement:
         if self.confidence is not None and not 0 <= self.confidence <= 1:
             raise ProjectError(f"the confidence {self.confidence} isn't between 0 and 1; give a probability.")
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a person has not decided yet."""
+        return self.state == "unlabelled" or (self.state == "positive" and self.judge == "machine")
+
 
 @dataclass(frozen=True, slots=True)
 class NewClip:
@@ -82,8 +87,7 @@ class Entry:
 
     @property
     def waiting(self) -> bool:
-        """Whether a person has not decided yet."""
-        return self.state == "unlabelled" or (self.state == "positive" and self.judgement.judge == "machine")
+        return self.judgement.waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,6 @@ class Snapshot:
 
 
 def newly_judged(before: Snapshot, after: Snapshot) -> int:
-    """How many clips were unlabelled before and aren't any more."""
-    waiting = {entry.id for entry in before.entries if entry.state == "unlabelled"}
-    return sum(entry.id in waiting and entry.state != "unlabelled" for entry in after.entries)
+    """How many of the clips that waited for a person are judged otherwise now."""
+    waiting = {entry.id: entry.judgement for entry in before.entries if entry.waiting}
+    return sum(entry.judgement != waiting.get(entry.id, entry.judgement) for entry in after.entries)
