@@ -156,16 +156,18 @@ class Labelling:
         The only long job here: after it, no answer needs the backbone. Raises as `extraction.extract` does.
         """
         with self._lock:
-            entries = self.now.entries
+            entries, chosen = self.now.entries, self.backbone
             place = {entry.id: i for i, entry in enumerate(entries)}
             if not entries or place == self._place:
                 return
-        backbone = self._listener()
+        backbone = self.studio.backbone(chosen, self._device)
         clips = [Clip(entry.path, entry.name, None) for entry in entries]
         heads = self.studio.vectors(clips, backbone, self.extract_options, progress=progress, cancelled=cancelled)
         relearner, sketches = Relearner(heads, self.options), active.sketch(heads.values, heads.clip_of_row)
         typical = active.typicality(sketches)
         with self._lock:
+            if self.backbone != chosen:  # another one listens by now: these are not its vectors
+                return
             self._place, self._relearner, self._sketches, self._typical = place, relearner, sketches, typical
             self.answers = isinstance(backbone, Answering)
             self._learn()
@@ -180,11 +182,11 @@ class Labelling:
 
         Raises BackboneError for one that can't answer, OptionError for fewer than two classes, Cancelled; what was answered is kept.
         """
-        backbone = self._listener()
+        with self._lock:
+            chosen, votes, names, waiting = self.backbone, self.votes, self.now.class_names, self._unasked()
+        backbone = self.studio.backbone(chosen, self._device)
         if not isinstance(backbone, Answering):
             raise BackboneError(f"the backbone {backbone.id!r} doesn't answer in words; choose another one, or label by hand.")
-        with self._lock:
-            votes, names, waiting = self.votes, self.now.class_names, self._unasked()
         for done, entry in enumerate(waiting):
             if cancelled and cancelled():
                 raise Cancelled(f"stopped after {done} of {len(waiting)} clips; what was answered is kept.")
@@ -344,9 +346,6 @@ class Labelling:
             hits, n = self.learned.hits
             self.project.note_accuracy(CurvePoint(len(self.learned.held_out.truth), hits, n))
             self.now = self.project.snapshot()
-
-    def _listener(self) -> Backbone:
-        return self.studio.backbone(self.backbone, self._device)
 
     def _unasked(self) -> list[Entry]:
         return [e for e in self.now.entries if (e.state == "unlabelled" or e.learnable) and e.id not in self.votes]

@@ -331,6 +331,16 @@ def test_another_backbone_listens_anew(labelling: Labelling, studio: Studio, mon
     assert labelling.learned is not None
 
 
+def test_vectors_of_a_backbone_that_was_left_meanwhile_are_not_taken(labelling: Labelling, tmp_path: Path, write_wav: Write) -> None:
+    new = Clip(write_wav(tmp_path / "new.wav", tone(2900.0, seed=77)), "new.wav", None)
+    labelling.add(Dataset((new,)))
+    labelling.prepare(progress=lambda *_: labelling.listen_with("pocket"))
+    assert (labelling.backbone, labelling.unheard, labelling.learned) == ("pocket", 31, None)
+    labelling.listen_with("fake")
+    labelling.prepare()
+    assert labelling.unheard == 0
+
+
 def test_a_correction_from_elsewhere_joins_the_labels(labelling: Labelling, tmp_path: Path, write_wav: Write) -> None:
     new = write_wav(tmp_path / "new.wav", tone(2900.0, seed=77))
     labelling.correct(new, "new.wav", "high")
