@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from calm_core.errors import ProjectError
+from calm_core.library import shelf
 from calm_core.library.project import Project
 from calm_core.library.shelf import (
     delete_project,
@@ -51,6 +52,42 @@ def test_list_and_sweep(project: Project) -> None:
     os.utime(old.folder, (0, 0))
     assert sweep(root, 3600) == (old.id,)
     assert not old.folder.exists()
+
+
+def test_who_comes_back_while_others_are_swept_keeps_the_project(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = project.folder.parent
+    folders = [project.folder]
+    for _ in range(2):
+        with Project.create(root) as other:
+            folders.append(other.folder)
+    for folder in folders:
+        os.utime(folder / SEEN, (0, 0))
+    rmtree = shutil.rmtree
+
+    def slow(folder: Path, **how: bool) -> None:
+        assert not (folder / DATABASE).exists()
+        for other in folders:
+            if other != folder:
+                (other / SEEN).touch()
+        rmtree(folder, **how)
+
+    monkeypatch.setattr(shutil, "rmtree", slow)
+    (swept,) = sweep(root, 3600)
+    assert {info.folder for info in projects(root)} == {folder for folder in folders if folder.name != swept}
+
+
+def test_a_project_that_is_deleted_while_projects_are_listed_is_passed_over(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = project.folder.parent
+    with Project.create(root, "Gone") as gone:
+        pass
+
+    def holds_project(folder: Path) -> bool:
+        if folder == gone.folder:
+            shutil.rmtree(folder)
+        return True
+
+    monkeypatch.setattr(shelf, "holds_project", holds_project)
+    assert [info.name for info in projects(root)] == ["Night"]
 
 
 def test_a_deleted_project_is_gone_for_every_tab(project: Project) -> None:

@@ -97,7 +97,11 @@ def project_info(root: Path, id: str) -> ProjectInfo:
 
 def projects(root: Path) -> tuple[ProjectInfo, ...]:
     """All projects under `root`, the latest changed first; one that can't be opened is listed with the reason."""
-    found = [_info(folder) for folder in (root.iterdir() if root.is_dir() else ()) if holds_project(folder)]
+    found = []
+    for folder in root.iterdir() if root.is_dir() else ():
+        with suppress(FileNotFoundError):  # deleted meanwhile
+            if holds_project(folder):
+                found.append(_info(folder))
     return tuple(sorted(found, key=lambda info: (-info.changed, info.id)))
 
 
@@ -106,14 +110,15 @@ def sweep(root: Path, older_than_s: float) -> tuple[str, ...]:
 
     All folders of `root` count, also one without a database: what an earlier sweep, or a start that failed, left over.
     """
-    stale = []
-    for folder in root.iterdir() if root.is_dir() else ():
+    swept = []
+    for folder in list(root.iterdir()) if root.is_dir() else ():
         with suppress(FileNotFoundError):  # deleted meanwhile
+            # Looked at when its turn comes: deleting takes time, in which somebody may come back to another one.
             if folder.is_dir() and time.time() - last_seen(folder) > older_than_s:
-                stale.append(folder)
-    for folder in stale:
-        shutil.rmtree(folder, ignore_errors=True)  # a visitor's file may vanish meanwhile; what is left goes the next time
-    return tuple(folder.name for folder in stale)
+                (folder / DATABASE).unlink(missing_ok=True)  # first: half a project must not be opened
+                shutil.rmtree(folder, ignore_errors=True)  # a visitor's file may vanish meanwhile; what is left goes the next time
+                swept.append(folder.name)
+    return tuple(swept)
 
 
 def _folder(root: Path, id: str) -> Path:
