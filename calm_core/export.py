@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import shutil
 from collections import defaultdict
@@ -427,7 +428,7 @@ def _inside(root: Path, name: str, where: str) -> Path:
     if leads_out(relative):
         raise DataError(f"{where!r} names the file {name!r}, which leads out of the folder; only names inside it are allowed.")
     file = root / relative
-    if not file.is_file():
+    if not os.path.isfile(file):  # which takes a name that is too long for one that isn't there
         raise DataError(f"{where!r} names the file {name!r}, which isn't in {str(root)!r}; put the audio beside it.")
     return file
 

@@ -172,9 +172,9 @@ def _walk(root: Path) -> tuple[list[Path], list[Ignored]]:
 
 def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
     """The visible (folders, files) directly in `folder`, sorted; links to folders are neither."""
-    visible = sorted(entry for entry in folder.iterdir() if _is_visible(entry.name))
-    folders = [entry for entry in visible if entry.is_dir() and not entry.is_symlink()]
-    return folders, [entry for entry in visible if entry.is_file()]
+    _, folders, files = next(os.walk(folder), ("", [], []))  # a closed folder shows nothing; `_walk` says that it is closed
+    inside = [[folder / name for name in sorted(names) if _is_visible(name)] for names in (folders, files)]
+    return [entry for entry in inside[0] if not entry.is_symlink()], [entry for entry in inside[1] if entry.is_file()]
 
 
 def _labels_table(folder: Path) -> Path | None:

@@ -6,10 +6,13 @@ A row that gives no clip is listed with the reason. Knows no folders of classes,
 from __future__ import annotations
 
 import csv
+import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TextIO
 
 from .archive import leads_out
 from .dataset import Clip, Ignored, clip_name, tidy_label
@@ -48,7 +51,7 @@ def labels_table(files: Iterable[Path]) -> Path | None:
     """metadata.csv among a folder's files, else the only table of labels; None if there is none. Raises DataError if there are several."""
     tables = []
     for file in (file for file in files if file.suffix.lower() in TABLE_SUFFIXES):
-        with file.open(encoding="utf-8-sig", errors="replace") as text:  # a stray table may be in any encoding; reading it is strict
+        with _opened(file, errors="replace") as text:  # a stray table may be in any encoding; reading it is strict
             if _columns(text.readline(MAX_HEADER_CHARS)):
                 tables.append(file)
     preferred = [file for file in tables if file.stem.casefold() == "metadata"]
@@ -62,7 +65,7 @@ def read_rows(table: Path, root: Path, base: Path) -> tuple[list[Clip], list[Ign
     clips: list[Clip] = []
     ignored: list[Ignored] = []
     try:
-        with table.open(encoding="utf-8-sig", newline="") as text:
+        with _opened(table) as text:
             columns = _columns(text.readline(MAX_HEADER_CHARS))
             if columns is None:
                 raise DataError(f"{table.name!r} has no columns called file_name and label in its first line; add them.")
@@ -90,9 +93,16 @@ def read_rows(table: Path, root: Path, base: Path) -> tuple[list[Clip], list[Ign
         raise DataError(f"{table.name!r} isn't UTF-8 text; save it again, in Excel as 'CSV UTF-8'.") from error
     except csv.Error as error:
         raise DataError(f"{table.name!r} isn't a table that can be read ({error}); save it again as CSV.") from error
+    return clips, ignored
+
+
+@contextmanager
+def _opened(table: Path, errors: str = "strict") -> Iterator[TextIO]:
+    try:
+        with table.open(encoding="utf-8-sig", errors=errors, newline="") as text:
+            yield text
     except OSError as error:
         raise DataError(f"{table.name!r} can't be opened ({error.strerror or error}); check that it is there and may be read.") from error
-    return clips, ignored
 
 
 def _find(root: Path, name: str, where: str) -> Path | None:
@@ -102,4 +112,4 @@ def _find(root: Path, name: str, where: str) -> Path | None:
         raise DataError(f"{where}: file name {name!r} leads out of the folder; only names inside it are allowed.")
     # A Mac writes é as two characters into file names, a table usually has one.
     spellings = (str(relative), unicodedata.normalize("NFC", str(relative)), unicodedata.normalize("NFD", str(relative)))
-    return next((file for file in (root / spelling for spelling in spellings) if file.is_file()), None)
+    return next((file for file in (root / spelling for spelling in spellings) if os.path.isfile(file)), None)  # no name is too long for it

@@ -202,7 +202,12 @@ def test_a_table_must_not_fetch_files_from_elsewhere(project: Project, tmp_path:
     export.write_audiofolder(project.snapshot().entries, tmp_path / "out")
     table = tmp_path / "out" / "train" / "metadata.csv"
     rows = pd.read_csv(table)
-    for name, message in (("../../secret.wav", "leads out"), ("/etc/hostname", "leads out"), ("gone.wav", "which isn't in")):
+    for name, message in (
+        ("../../secret.wav", "leads out"),
+        ("/etc/hostname", "leads out"),
+        ("gone.wav", "which isn't in"),
+        ("x" * 300, "which isn't in"),
+    ):
         rows.loc[0, "file_name"] = name
         rows.to_csv(table, index=False)
         with pytest.raises(DataError, match=message):

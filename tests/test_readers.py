@@ -101,6 +101,19 @@ def test_links_to_folders_are_not_followed(tmp_path):
     assert dict(found.ignored) == {"bat/loop": "a link to a folder; copy the folder itself"}
 
 
+def test_a_closed_folder_is_named(tmp_path, monkeypatch):
+    put(tmp_path, "one/owl/1.wav")
+
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    for look in ("scandir", "listdir"):
+        real = getattr(os, look)
+        monkeypatch.setattr(os, look, lambda path, real=real: refused(path) if Path(path).name == "one" else real(path))
+    with pytest.raises(DataError, match=r"no labelled clip.*'one': can't be opened \(Permission denied\)"):
+        read_folder(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("files", "reason"), [([], "no labelled clip"), (["1.wav"], "'1.wav': not in a class folder"), (["owl/a.txt"], "not an audio file")]
 )

@@ -1,6 +1,7 @@
 """Tables of labels: their dialects, their rows that give no clip, and folders that are read by one."""
 
 import unicodedata
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,15 @@ def test_table_rows_that_give_no_clip_are_named(tmp_path):
         ("'t.csv' line 5", "'t.csv' line 5: no file name"),
         ("1.wav", "'t.csv' line 6: no label"),
     )
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b.wav"])
+def test_a_name_that_no_file_can_have_costs_only_its_row(tmp_path, name):
+    put(tmp_path, "1.wav")
+    (tmp_path / "t.csv").write_text(f"file_name,label\n1.wav,owl\n{name},bat\n")
+    found = read_csv(tmp_path / "t.csv")
+    assert labels(found) == {"1.wav": "owl"}
+    assert found.ignored == ((name, "'t.csv' line 3: file not found"),)
 
 
 def test_a_name_written_on_windows_or_on_a_mac_is_found(tmp_path):
@@ -98,6 +108,17 @@ def test_any_single_table_of_labels_will_do_but_not_two(tmp_path):
     assert labels(read_folder(tmp_path)) == {"1.wav": "owl", "2.wav": "bat"}
     (tmp_path / "yours.csv").write_text("path,label\n1.wav,newt\n")
     with pytest.raises(DataError, match=r"2 tables of labels \(mine\.tsv, yours\.csv\)"):
+        read_folder(tmp_path)
+
+
+def test_a_table_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    put(tmp_path, "owl/1.wav", "bat/1.wav", "stray.csv")
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(DataError, match=r"'stray\.csv' can't be opened \(Permission denied\)"):
         read_folder(tmp_path)
 
 
