@@ -134,8 +134,8 @@ def read_table(path: Path, root: Path | None = None) -> tuple[NewClip, ...]:
 
 
 def is_our_table(path: Path) -> bool:
-    """Whether `read_table` can read it."""
-    return path.suffix.lower() == ".csv" and path.is_file() and set(_KEPT) <= set(_read_csv(path).columns)
+    """Whether `read_table` can read it; told by the first line, for tables of others may hold anything behind theirs."""
+    return path.suffix.lower() == ".csv" and path.is_file() and set(_KEPT) <= set(_read_csv(path, rows=0).columns)
 
 
 def match_labels(path: Path, entries: Sequence[Entry]) -> dict[int, Judgement]:
@@ -382,9 +382,9 @@ def _choice(label: str) -> dict[str, Any]:
     return {"from_name": NAME_KEY, "to_name": TO_NAME, "type": "choices", "value": {"choices": [label]}}
 
 
-def _read_csv(path: Path, separator: str = ",") -> pd.DataFrame:
+def _read_csv(path: Path, separator: str = ",", rows: int | None = None) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", nrows=rows)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{path.name!r} can't be read as a table ({error}); save it again as UTF-8 text.") from error
 

@@ -8,7 +8,7 @@ import pytest
 
 from calm_core import export
 from calm_core.errors import DataError
-from calm_core.importing import read_labels
+from calm_core.importing import read_clips, read_labels
 from calm_core.library.project import Project
 from calm_core.library.records import Judgement, NewClip
 
@@ -27,3 +27,11 @@ def test_a_label_track_finds_its_recording_or_asks(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'owl/03.wav', 'tawny/03.wav'; .* 'owl_03.txt'"):
         read_labels(track, entries)
     assert list(read_labels(track, entries, "tawny/03.wav")) == [2]
+
+
+def test_a_table_of_others_may_have_more_cells_in_some_rows(tmp_path: Path) -> None:
+    for name in ("one.wav", "two, three.wav"):
+        (tmp_path / name).touch()
+    (tmp_path / "theirs.csv").write_text("file_name;label\none.wav;owl\ntwo, three.wav;bat\n")
+    found = read_clips(tmp_path / "theirs.csv")
+    assert [(clip.name, clip.judgement.label) for clip in found] == [("one.wav", "owl"), ("two, three.wav", "bat")]
