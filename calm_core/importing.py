@@ -62,13 +62,13 @@ def read_clips(source: Path, workdir: Path | None = None) -> tuple[NewClip, ...]
     if source.suffix.lower() == ".json":
         return export.read_label_studio(source)
     if source.suffix.lower() == ".zip":
-        into = Path(tempfile.mkdtemp(prefix="clips-", dir=workdir))
-        readers.unpack_zip(source, into / "all", also=["tasks.json"])
+        into = Path(tempfile.mkdtemp(prefix="clips-", dir=workdir)) / source.name  # as messages call it
+        readers.unpack_zip(source, into, also=["tasks.json"])
         tables = [table for table in sorted(into.rglob("metadata.csv")) if export.is_our_table(table)]
         tasks = sorted(into.rglob("tasks.json"))
         if tables or tasks:
             return export.read_table(tables[0]) if tables else export.read_label_studio(tasks[0])
-        return tuple(as_new_clips(readers.read_zip(source, into / "classes")))
+        return tuple(as_new_clips(readers.read_folder(into)))
     for table in (source, source / "metadata.csv", source / "train" / "metadata.csv"):
         if export.is_our_table(table):
             return export.read_table(table)

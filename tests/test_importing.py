@@ -12,6 +12,8 @@ from calm_core.importing import read_clips, read_labels
 from calm_core.library.project import Project
 from calm_core.library.records import Judgement, NewClip
 
+from .test_archive import zipped
+
 
 def test_a_label_track_finds_its_recording_or_asks(tmp_path: Path) -> None:
     with Project.create(tmp_path / "projects") as project:
@@ -35,3 +37,12 @@ def test_a_table_of_others_may_have_more_cells_in_some_rows(tmp_path: Path) -> N
     (tmp_path / "theirs.csv").write_text("file_name;label\none.wav;owl\ntwo, three.wav;bat\n")
     found = read_clips(tmp_path / "theirs.csv")
     assert [(clip.name, clip.judgement.label) for clip in found] == [("one.wav", "owl"), ("two, three.wav", "bat")]
+
+
+def test_a_zip_of_class_folders_is_unpacked_once(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "my.zip", {"data/owl/1.wav": b"1", "data/bat/1.wav": b"2", "data/tasks.txt": b""})
+    (tmp_path / "work").mkdir()
+    assert [clip.name for clip in read_clips(path, tmp_path / "work")] == ["bat/1.wav", "owl/1.wav"]
+    assert len([file for file in (tmp_path / "work").rglob("*") if file.is_file()]) == 2
+    with pytest.raises(DataError, match=r"'loose\.zip' holds no labelled clip.*'1\.wav': not in a class folder"):
+        read_clips(zipped(tmp_path / "loose.zip", {"1.wav": b"1"}), tmp_path / "work")
