@@ -24,7 +24,7 @@ from .dataset import ClipCheck
 from .doctor import examine
 from .errors import BackboneError, BundleError, CalmError, DataError, OptionError
 from .library.project import Project
-from .library.records import Entry, Judgement, Snapshot, newly_judged
+from .library.records import Entry, Judgement, Snapshot, count_clips, newly_judged
 from .library.shelf import projects_home
 from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme, listed_prompt
 from .studio import ClipPrediction, Doubt, Learned, Studio
@@ -171,10 +171,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    options, output = _fit_options(arguments), arguments.output
-    if output.is_dir() or not output.parent.is_dir():  # said before the work is done, not after
-        raise BundleError(f"can't write the classifier to {output}; give a file name in a folder that exists.")
-    studio = Studio()
+    options, output, studio = _fit_options(arguments), arguments.output, Studio()
+    _require_place(output)
+    if arguments.report is not None:
+        _require_place(arguments.report)
     with TemporaryDirectory(prefix="calm-") as unpacked:
         workspace = studio.add(Workspace(), readers.read(arguments.data, Path(unpacked)), progress=_progress)
         _report_left_out(workspace.checks, workspace.ignored)
@@ -260,6 +260,7 @@ def _answers(arguments: argparse.Namespace, model: CalmClassifier) -> tuple[Clip
 
 
 def _report(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    _require_place(arguments.output)
     model = CalmClassifier.load(arguments.model)
     answers = _answers(arguments, model) if arguments.clips else ()
     report.write(arguments.output, Learned(model), answers, bundle=arguments.model.name)
@@ -270,6 +271,8 @@ def _timeline(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     model, output = CalmClassifier.load(arguments.model), arguments.output
     if output is not None and output.suffix not in (".txt", ".tsv"):
         raise DataError(f"{output.name} should end in .txt (Audacity) or .tsv (Raven).")
+    if output is not None:
+        _require_place(output)
     backbone = Studio().backbone(arguments.backbone or (model.origin.backbone if model.origin else DEFAULT_BACKBONE), arguments.device)
     found = timeline(model, arguments.recording, backbone, window_s=arguments.window, hop_s=arguments.hop, progress=_progress)
     events = found.events(arguments.confidence)
@@ -323,8 +326,7 @@ def _trust_line(t: TrustResult) -> str:
 
 
 def _label(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    if not arguments.output.resolve().parent.is_dir():
-        raise DataError(f"can't write {arguments.output}; give a file name in a folder that exists.")
+    _require_place(arguments.output)
     studio, model = Studio(), CalmClassifier.load(arguments.model)
     clips = readers.read_unlabelled(arguments.clips)
     _report_left_out((), clips.ignored)
@@ -378,17 +380,15 @@ def _simulate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 
 def _import(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    source, added = arguments.data, 0
-    left_out: tuple[ClipCheck, ...] = ()
+    source = arguments.data
     if not source.exists():
         raise DataError(f"{source.name!r} doesn't exist; check the path {str(source)!r}.")
-    told: dict[int, Judgement] = {}
+    if arguments.project is not None and source.suffix.lower() in (".csv", ".tsv", ".txt"):
+        with Project(arguments.project) as project:
+            told = importing.read_labels(source, project.snapshot().entries, arguments.recording)
+            project.judge(told, f"labels of {count_clips(len(told))} from {source.name}")
+            return _imported(project, 0, len(told), ())
     with TemporaryDirectory(prefix="calm-") as unpacked:
-        if arguments.project is not None and source.suffix.lower() in (".csv", ".tsv", ".txt"):
-            with Project(arguments.project) as project:
-                told = importing.read_labels(source, project.snapshot().entries, arguments.recording)
-                project.judge(told, f"labels of {_clips(len(told))} from {source.name}")
-                return _imported(project, added, len(told), left_out)
         clips = importing.read_pool([source], Path(unpacked)) if arguments.unlabelled else importing.read_clips(source, Path(unpacked))
         good, left_out = importing.checked(clips, progress=_progress)
         _report_left_out(left_out, ())
@@ -402,23 +402,18 @@ def _import(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
 def _imported(project: Project, added: int, relabelled: int, left_out: Sequence[ClipCheck]) -> tuple[dict[str, Any], str]:
     now = project.snapshot()
     result = {"project": str(project.folder), "added": added, "relabelled": relabelled, "clips": len(now.entries)}
-    text = f"added {_clips(added)}, labels of {_clips(relabelled)}; {_clips(len(now.entries))} in project {project.folder}"
+    text = f"added {count_clips(added)}, labels of {count_clips(relabelled)}; {count_clips(len(now.entries))} in project {project.folder}"
     return {**result, "classes": now.class_counts, "left_out": _left_out(left_out)}, text
-
-
-def _clips(count: int) -> str:
-    return "1 clip" if count == 1 else f"{count} clips"
 
 
 def _export(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     output = arguments.output
-    if not output.resolve().parent.is_dir():
-        raise DataError(f"can't write {output}; give a name in a folder that exists.")
+    _require_place(output, file=arguments.format in _FILES)
     with Project(arguments.project) as project:
         now, opinions = project.snapshot(), _opinions(project, arguments) if arguments.format in _OPINIONATED else {}
         _WRITERS[arguments.format](now, output, opinions)
     result = {"project": str(arguments.project), "format": arguments.format, "output": str(output), "clips": len(now.entries)}
-    text = f"wrote {_clips(len(now.entries))} as {arguments.format} to {output}"
+    text = f"wrote {count_clips(len(now.entries))} as {arguments.format} to {output}"
     return {**result, "predicted": len(opinions)}, text + (f", {len(opinions)} of them with a prediction" if opinions else "")
 
 
@@ -433,6 +428,7 @@ def _opinions(project: Project, arguments: argparse.Namespace) -> dict[int, expo
     return work.opinions()
 
 
+_FILES = ("csv", "raven")  # formats of one file; the others fill a new folder
 _OPINIONATED = ("csv", "label-studio")  # formats with a place for predictions
 _WRITERS: dict[str, Callable[[Snapshot, Path, dict[int, export.Opinion]], None]] = {
     "csv": lambda now, output, said: export.write_csv(now.entries, output, said),
@@ -483,6 +479,12 @@ def _extract_options(arguments: argparse.Namespace, class_names: Sequence[str]) 
             raise OptionError("--list-classes makes its own prompt; leave out --prompt.")
         return ExtractOptions(prompt=listed_prompt(class_names), video=arguments.video)
     return ExtractOptions(prompt=NEUTRAL_PROMPT if arguments.prompt is None else arguments.prompt, video=arguments.video)
+
+
+def _require_place(output: Path, *, file: bool = True) -> None:
+    """Raises DataError where nothing can be written there: before the work is done, not after."""
+    if not output.resolve().parent.is_dir() or (file and output.is_dir()):
+        raise DataError(f"can't write {output}; give a {'file ' * file}name in a folder that exists.")
 
 
 def _progress(done: int, total: int, what: str) -> None:

@@ -30,7 +30,7 @@ from .export import Opinion
 from .extraction import Cancel, Progress
 from .importing import as_new_clips, checked, read_labels
 from .library.project import Project
-from .library.records import CurvePoint, Entry, Judgement, NewClip, Snapshot, State, newly_judged
+from .library.records import CurvePoint, Entry, Judgement, NewClip, Snapshot, State, count_clips, newly_judged
 from .options import ExtractOptions, FitOptions
 from .pseudo_labels import Vote
 from .relearning import Relearned, Relearner
@@ -147,7 +147,7 @@ class Labelling:
         """Takes over what a file of labels says about clips that are here (`read_labels`), as one act; about how many."""
         with self._lock:
             said = read_labels(source, self.now.entries, recording)
-            self._act(lambda: self.project.judge(said, f"labels of {len(said)} clips from {source.name}"))
+            self._act(lambda: self.project.judge(said, f"labels of {count_clips(len(said))} from {source.name}"))
             return len(said)
 
     def prepare(self, *, progress: Progress | None = None, cancelled: Cancel | None = None) -> None:

@@ -22,7 +22,7 @@ from typing import Literal, Self
 from ..dataset import require_class_name
 from ..errors import ProjectError, StaleError
 from . import storage
-from .records import Act, CurvePoint, Entry, Judgement, NewClip, Snapshot, State
+from .records import Act, CurvePoint, Entry, Judgement, NewClip, Snapshot, State, count_clips
 from .storage import clip_file, keep_clip, telling, transaction
 
 log = logging.getLogger(__name__)
@@ -158,8 +158,8 @@ class Project:
                         told.add(here)
 
         def text() -> str:
-            labelled = f"labels of {_many(len(told - {*ids}))} that were here" if told - {*ids} else ""
-            return " and ".join(filter(None, [f"added {_many(len(ids))}" if ids or not labelled else "", labelled]))
+            labelled = f"labels of {count_clips(len(told - {*ids}))} that were here" if told - {*ids} else ""
+            return " and ".join(filter(None, [f"added {count_clips(len(ids))}" if ids or not labelled else "", labelled]))
 
         try:
             stored.extend(keep_clip(clip.path, self.folder) for clip in clips)  # first: a clip without a file must never be seen
@@ -175,11 +175,11 @@ class Project:
             for clip, judgement in judgements.items():
                 draft.judge(clip, judgement)
 
-        self._act("judge", lambda: text or f"judged {_many(len(judgements))}", change)
+        self._act("judge", lambda: text or f"judged {count_clips(len(judgements))}", change)
 
     def label(self, clips: Collection[int], label: str) -> None:
         """A person puts clips into a class: labelling, relabelling, and moving between classes are the same act."""
-        told = f"{_many(len(clips))} to {label!r}"
+        told = f"{count_clips(len(clips))} to {label!r}"
         self.judge(dict.fromkeys(clips, Judgement(label, "positive", "person")), told)
 
     def set_state(self, clips: Collection[int], state: State) -> None:
@@ -190,7 +190,7 @@ class Project:
                 label = draft.after[clip][0].label if clip in draft.after and state != "unlabelled" else None
                 draft.judge(clip, Judgement(label, state, None if state == "unlabelled" else "person"))
 
-        self._act("state", lambda: f"{_many(len(clips))} {state}", change)
+        self._act("state", lambda: f"{count_clips(len(clips))} {state}", change)
 
     def confirm(self, clips: Collection[int]) -> None:
         """A person vouches for labels that a machine gave. Clips that a person judged already stay as they are."""
@@ -201,7 +201,7 @@ class Project:
                 if judgement.judge != "person":
                     draft.judge(clip, Judgement(judgement.label, "positive", "person"))
 
-        self._act("confirm", lambda: f"confirmed {_many(len(clips))}", change)
+        self._act("confirm", lambda: f"confirmed {count_clips(len(clips))}", change)
 
     def add_classes(self, names: Sequence[str]) -> None:
         """Classes without clips yet; those that are there already stay."""
@@ -354,7 +354,3 @@ def _require_label(label: str) -> None:
     if not label.strip() or label != label.strip():
         raise ProjectError(f"{label!r} is no name for a class; give it at least one letter, without spaces around it.")
     require_class_name(label)
-
-
-def _many(count: int) -> str:
-    return "1 clip" if count == 1 else f"{count} clips"

@@ -143,3 +143,8 @@ def newly_judged(before: Snapshot, after: Snapshot) -> int:
     """How many of the clips that waited for a person are judged otherwise now."""
     waiting = {entry.id: entry.judgement for entry in before.entries if entry.waiting}
     return sum(entry.judgement != waiting.get(entry.id, entry.judgement) for entry in after.entries)
+
+
+def count_clips(count: int) -> str:
+    """For the texts of acts: '1 clip', '2 clips'."""
+    return "1 clip" if count == 1 else f"{count} clips"
