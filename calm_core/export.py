@@ -104,12 +104,7 @@ def write_audiofolder(entries: Sequence[Entry], into: Path, layout: Layout = "me
         folders = _distinct({name: _safe(name) for name in sorted({str(e.label) for e in chosen})})
         files = {e.id: f"{folders[str(e.label)]}/{files[e.id]}" for e in chosen}
     for entry in chosen:
-        target = into / "train" / files[entry.id]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.copyfile(entry.path, target)
-        except OSError as error:
-            raise DataError(f"clip {entry.name!r} can't be copied ({error.strerror}); check the project and the free space.") from error
+        _copy(entry, into / "train" / files[entry.id])
     if layout == "metadata":
         (into / "train").mkdir(exist_ok=True)
         table(chosen, files, file_column="file_name").to_csv(into / "train" / "metadata.csv", index=False)
@@ -367,9 +362,8 @@ def write_label_studio(
     """tasks.json, config.xml and the clips, in the new or empty folder `into`: to be served to Label Studio as local files."""
     _new_folder(into)
     files = {clip: f"audio/{name}" for clip, name in _file_names(entries).items()}
-    (into / "audio").mkdir()
     for entry in entries:
-        shutil.copyfile(entry.path, into / files[entry.id])
+        _copy(entry, into / files[entry.id])
     tasks = json.dumps(label_studio(entries, files, opinions), ensure_ascii=False, indent=1)
     (into / "tasks.json").write_text(tasks, encoding="utf-8")
     (into / "config.xml").write_text(label_studio_config(class_names), encoding="utf-8")
@@ -468,6 +462,14 @@ def _new_folder(into: Path) -> None:
     into.mkdir(parents=True, exist_ok=True)
     if any(into.iterdir()):
         raise DataError(f"the folder {str(into)!r} isn't empty; export into a new one.")
+
+
+def _copy(entry: Entry, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(entry.path, target)
+    except OSError as error:
+        raise DataError(f"clip {entry.name!r} can't be copied ({error.strerror}); check the project and the free space.") from error
 
 
 def _line(label: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -183,6 +184,16 @@ def test_label_studio_comes_back_the_same(project: Project, tmp_path: Path) -> N
             assert (result["from_name"], result["to_name"]) == (choices.get("name"), choices.get("toName"))
             assert set(result["value"]["choices"]) <= {choice.get("value") for choice in config.iter("Choice")}
     assert again(project, export.read_label_studio(tmp_path / "out" / "tasks.json")) == content(now.entries)
+
+
+def test_a_clip_that_cannot_be_copied_is_named(project: Project, tmp_path: Path) -> None:
+    now = project.snapshot()
+    now.entries[0].path.unlink()
+    said = re.escape(f"clip {now.entries[0].name!r} can't be copied")
+    with pytest.raises(DataError, match=said):
+        export.write_audiofolder(now.entries, tmp_path / "a")
+    with pytest.raises(DataError, match=said):
+        export.write_label_studio(now.entries, now.class_names, tmp_path / "b")
 
 
 def test_an_annotation_made_in_label_studio_is_taken_over(project: Project, tmp_path: Path) -> None:
