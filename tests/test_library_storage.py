@@ -62,6 +62,21 @@ def test_what_cannot_be_opened_is_listed_with_the_reason_that_opening_gives(stat
     assert projects(project.folder.parent)[0].error == str(caught.value)
 
 
+def test_a_project_of_an_earlier_version_gives_no_number_twice_either(project: Project, tmp_path: Path) -> None:
+    project.label([1], "owl")
+    before = project.snapshot()
+    project.close()
+    with closing(sqlite3.connect(project.folder / DATABASE)) as db:
+        table, index = (sql for (sql,) in db.execute("SELECT sql FROM sqlite_master WHERE tbl_name = 'clip' ORDER BY type DESC"))
+        db.executescript(f"DROP INDEX clip_content; ALTER TABLE clip RENAME TO now; {table.replace(' AUTOINCREMENT', '')};")
+        db.executescript(f"INSERT INTO clip SELECT * FROM now; DROP TABLE now; {index}")
+    with Project(project.folder) as again, Project(project.folder) as other:
+        assert again.snapshot() == other.snapshot() == before
+        assert (again.undo(), again.undo()) == ("1 clip to 'owl'", "added 6 clips")
+        again.add_classes(["owl"])
+        assert min(again.add(new_clips(tmp_path / "new", 7))) > 6
+
+
 @contextmanager
 def full_disk(room: int) -> Iterator[None]:
     """No file may grow beyond so many bytes."""

@@ -94,7 +94,7 @@ def create(folder: Path, name: str) -> None:
 
 
 def opened(folder: Path, *, thorough: bool = True) -> sqlite3.Connection:
-    """A connection to a project's database, for the caller to close; thorough: every page of it is looked at.
+    """A connection to a project's database, for the caller to close; thorough: to work in it, so that every page is looked at.
 
     Raises ProjectError where there is none, or it is busy, damaged, foreign or of another format version.
     """
@@ -106,6 +106,7 @@ def opened(folder: Path, *, thorough: bool = True) -> sqlite3.Connection:
             _require_ours(db, folder)
             if thorough:
                 _require_sound(db, folder)
+                _number_anew(db, folder)
         except BaseException:
             db.close()
             raise
@@ -187,6 +188,23 @@ def _require_sound(db: sqlite3.Connection, folder: Path) -> None:
     complaints += [f"table {row[0]} points to nothing" for row in db.execute("PRAGMA foreign_key_check")]
     if complaints:
         raise damaged(folder, complaints[0])
+
+
+def _number_anew(db: sqlite3.Connection, folder: Path) -> None:
+    """Lets a project of an earlier version, too, give no clip's number twice; that version can go on reading it."""
+
+    def outdated() -> bool:
+        return "AUTOINCREMENT" not in db.execute("SELECT sql FROM sqlite_master WHERE name = 'clip'").fetchone()[0]
+
+    if outdated():
+        with transaction(db, folder, "IMMEDIATE"):
+            if outdated():  # another view may have been quicker
+                db.execute("DROP INDEX clip_content")
+                db.execute("ALTER TABLE clip RENAME TO clip_before")
+                for statement in (each for each in _SCHEMA.split(";\n") if " clip (" in each):
+                    db.execute(statement)
+                db.execute("INSERT INTO clip SELECT * FROM clip_before")
+                db.execute("DROP TABLE clip_before")
 
 
 def mark_seen(folder: Path) -> None:
