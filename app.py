@@ -18,10 +18,11 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 
 import gradio as gr
 
-from calm_core import figures, library
+from calm_core import figures
 from calm_core.backbones import DEFAULT_BACKBONE
 from calm_core.classifier import CalmClassifier
 from calm_core.errors import ProjectError
+from calm_core.library import shelf
 from calm_core.studio import Learned, Studio
 from calm_ui.bench import Bench, is_public
 from calm_ui.clips import build_clips
@@ -50,11 +51,11 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE, s
     visitors = Path(tempfile.mkdtemp(prefix="calm-studio-"))
     atexit.register(shutil.rmtree, visitors, ignore_errors=True)
     keep_swept(visitors, keep_s - SWEEP_VISITORS_S, SWEEP_VISITORS_S)
-    projects, forgets = library.projects_home(), is_public()
+    projects, forgets = shelf.projects_home(), is_public()
     bring_projects(projects)
     if forgets:  # a person's own projects are theirs to delete
         projects.mkdir(parents=True, exist_ok=True)
-        keep_swept(projects, keep_s - SWEEP_VISITORS_S, SWEEP_VISITORS_S, library.sweep)
+        keep_swept(projects, keep_s - SWEEP_VISITORS_S, SWEEP_VISITORS_S, shelf.sweep)
     demo: gr.Blocks
     with gr.Blocks(title="CALM Studio", analytics_enabled=False, delete_cache=(SWEEP_S, keep_s - SWEEP_S)) as demo:
         choice = build_backbone(backbone)
@@ -83,7 +84,7 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE, s
 def bring_projects(projects: Path) -> None:
     """Moves the projects that earlier versions kept in the cache folder, and says so; where it can't be done, the page starts without."""
     try:
-        if moved := library.move_from_cache(projects):
+        if moved := shelf.move_from_cache(projects):
             log.info("moved %d project%s from the cache folder to %s", len(moved), "s" * (len(moved) > 1), projects)
     except ProjectError as error:
         log.warning("%s", error)

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from calm_core import dataset
+from calm_core import readers
 from calm_core.studio import Studio
 from calm_core.trust import Measured
 
@@ -41,7 +41,7 @@ def main() -> None:
         raise SystemExit(ABSENT)
     studio = Studio()
     with TemporaryDirectory() as unpacked:
-        data = dataset.read(folder, Path(unpacked))
+        data = readers.read(folder, Path(unpacked))
         found, _ = studio.evaluate(data, studio.backbone(), shots=SHOTS, episodes=EPISODES, seed=SEED, by_folds=True)
     print(f"{found.n_clips} clips, {found.n_classes} classes; {found.protocol}; {found.episodes} episodes, seed {found.seed}; accuracy")
     print(f"in %, in brackets the 95 % bootstrap interval of the mean over episodes; chance {100 / found.n_classes:.0f} %.\n")

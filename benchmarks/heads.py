@@ -20,7 +20,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.page import CHROMIUM, OneBackbone, home, opened, timed, tones
-from calm_core import dataset, figures
+from calm_core import figures, readers
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.classifier import CalmClassifier, Refit
 from calm_core.inspection import Workbench, class_similarity, layer_profile
@@ -82,7 +82,7 @@ def page(layers: int, heads: int, classes: int, clips: int) -> None:
     with home() as folder:
         sounds = tones(folder / "sounds", classes, clips)
         studio = OneBackbone(FakeBackbone(layers, heads, HEAD_DIM))
-        studio.vectors(dataset.read_folder(sounds).clips, studio.fake, ExtractOptions())
+        studio.vectors(readers.read_folder(sounds).clips, studio.fake, ExtractOptions())
         with opened(studio) as tab:
             tab.locator("#clips-zip input[type=file]").set_input_files(shutil.make_archive(str(sounds), "zip", sounds))
             expect(tab.locator("#clips-progress")).to_contain_text("Added")

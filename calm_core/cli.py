@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
-from . import __version__, dataset, export, labelling, report
+from . import __version__, export, importing, labelling, readers, report
 from .active import DEFAULT_ORDER, ORDERS
 from .backbones import DEFAULT_BACKBONE, HUB_PREFIX, backbone_row, offered
 from .classifier import CalmClassifier
@@ -23,11 +23,14 @@ from .confidence import COVERAGE, Proportion
 from .dataset import ClipCheck
 from .doctor import examine
 from .errors import BackboneError, BundleError, CalmError, DataError, OptionError
-from .library import Entry, Judgement, Project, Snapshot, newly_judged, projects_home
+from .library.project import Project
+from .library.records import Entry, Judgement, Snapshot, count_clips, newly_judged
+from .library.shelf import projects_home
 from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme, listed_prompt
-from .studio import ClipPrediction, Doubt, Learned, Studio, Workspace
+from .studio import ClipPrediction, Doubt, Learned, Studio
 from .timeline import CONFIDENCE, WINDOW_S, timeline
 from .trust import TrustResult
+from .workspace import Workspace
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -142,14 +145,12 @@ def build_parser() -> argparse.ArgumentParser:
     simulate.add_argument("--seeds", type=int, default=20, help="repetitions (default %(default)s)")
     simulate.set_defaults(run=_simulate)
 
-    importing = commands.add_parser("import", parents=[common], help="make a labelling project of clips, or add clips or labels to one")
-    importing.add_argument(
-        "data", type=Path, metavar="DATA", help="folder, .zip, .csv, tasks.json; or labels: .csv, Audacity or Raven .txt"
-    )
-    importing.add_argument("--project", type=Path, metavar="DIR", help="an existing project (default: a new one)")
-    importing.add_argument("--recording", default="", help="the recording that an Audacity label track is of")
-    importing.add_argument("--unlabelled", action="store_true", help="all audio of a folder, as a pool without labels")
-    importing.set_defaults(run=_import)
+    bring = commands.add_parser("import", parents=[common], help="make a labelling project of clips, or add clips or labels to one")
+    bring.add_argument("data", type=Path, metavar="DATA", help="folder, .zip, .csv, tasks.json; or labels: .csv, Audacity or Raven .txt")
+    bring.add_argument("--project", type=Path, metavar="DIR", help="an existing project (default: a new one)")
+    bring.add_argument("--recording", default="", help="the recording that an Audacity label track is of")
+    bring.add_argument("--unlabelled", action="store_true", help="all audio of a folder, as a pool without labels")
+    bring.set_defaults(run=_import)
 
     exporting = commands.add_parser("export", parents=[common], help="write a labelling project's labels in another tool's format")
     exporting.add_argument("project", type=Path, metavar="DIR", help="a project's folder")
@@ -170,12 +171,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _fit(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    options, output = _fit_options(arguments), arguments.output
-    if output.is_dir() or not output.parent.is_dir():  # said before the work is done, not after
-        raise BundleError(f"can't write the classifier to {output}; give a file name in a folder that exists.")
-    studio = Studio()
+    options, output, studio = _fit_options(arguments), arguments.output, Studio()
+    _require_place(output)
+    if arguments.report is not None:
+        _require_place(arguments.report)
     with TemporaryDirectory(prefix="calm-") as unpacked:
-        workspace = studio.add(Workspace(), dataset.read(arguments.data, Path(unpacked)), progress=_progress)
+        workspace = studio.add(Workspace(), readers.read(arguments.data, Path(unpacked)), progress=_progress)
         _report_left_out(workspace.checks, workspace.ignored)
         learned = studio.learn(
             workspace,
@@ -252,13 +253,14 @@ def _answers(arguments: argparse.Namespace, model: CalmClassifier) -> tuple[Clip
         raise BundleError(
             f"{arguments.model.name} was learned with the backbone {own!r}, not {arguments.backbone!r}; leave --backbone out."
         )
-    clips = dataset.read_unlabelled(arguments.clips)
+    clips = readers.read_unlabelled(arguments.clips)
     _report_left_out((), clips.ignored)
     backbone = studio.backbone(arguments.backbone or own, arguments.device)
     return studio.predict(model, clips.clips, backbone, prompt=arguments.prompt, progress=_progress)
 
 
 def _report(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    _require_place(arguments.output)
     model = CalmClassifier.load(arguments.model)
     answers = _answers(arguments, model) if arguments.clips else ()
     report.write(arguments.output, Learned(model), answers, bundle=arguments.model.name)
@@ -269,6 +271,8 @@ def _timeline(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     model, output = CalmClassifier.load(arguments.model), arguments.output
     if output is not None and output.suffix not in (".txt", ".tsv"):
         raise DataError(f"{output.name} should end in .txt (Audacity) or .tsv (Raven).")
+    if output is not None:
+        _require_place(output)
     backbone = Studio().backbone(arguments.backbone or (model.origin.backbone if model.origin else DEFAULT_BACKBONE), arguments.device)
     found = timeline(model, arguments.recording, backbone, window_s=arguments.window, hop_s=arguments.hop, progress=_progress)
     events = found.events(arguments.confidence)
@@ -287,7 +291,7 @@ def _evaluate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     if arguments.multiple_choice and (arguments.list_classes or arguments.prompt is not None):
         raise OptionError("--multiple-choice makes its own prompts; leave out --prompt and --list-classes.")
     with TemporaryDirectory(prefix="calm-") as unpacked:
-        data = dataset.read(arguments.data, Path(unpacked))
+        data = readers.read(arguments.data, Path(unpacked))
         found, left_out = studio.evaluate(
             data,
             studio.backbone(arguments.backbone or DEFAULT_BACKBONE, arguments.device),
@@ -322,10 +326,9 @@ def _trust_line(t: TrustResult) -> str:
 
 
 def _label(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    if not arguments.output.resolve().parent.is_dir():
-        raise DataError(f"can't write {arguments.output}; give a file name in a folder that exists.")
+    _require_place(arguments.output)
     studio, model = Studio(), CalmClassifier.load(arguments.model)
-    clips = dataset.read_unlabelled(arguments.clips)
+    clips = readers.read_unlabelled(arguments.clips)
     _report_left_out((), clips.ignored)
     backbone = studio.backbone(arguments.backbone or (model.origin.backbone if model.origin else DEFAULT_BACKBONE), arguments.device)
     found = studio.predict(model, clips.clips, backbone, prompt=arguments.prompt, progress=_progress)
@@ -353,7 +356,7 @@ def _simulate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         raise DataError(f"there is no order {wrong[0]!r}; choose from {', '.join(ORDERS)}.")
     studio = Studio()
     with TemporaryDirectory(prefix="calm-") as unpacked:
-        data = dataset.read(arguments.data, Path(unpacked))
+        data = readers.read(arguments.data, Path(unpacked))
         found, left_out = labelling.simulate(
             studio,
             data,
@@ -377,19 +380,17 @@ def _simulate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 
 def _import(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    source, added = arguments.data, 0
-    left_out: tuple[ClipCheck, ...] = ()
+    source = arguments.data
     if not source.exists():
         raise DataError(f"{source.name!r} doesn't exist; check the path {str(source)!r}.")
-    told: dict[int, Judgement] = {}
+    if arguments.project is not None and source.suffix.lower() in (".csv", ".tsv", ".txt"):
+        with Project(arguments.project) as project:
+            told = importing.read_labels(source, project.snapshot().entries, arguments.recording)
+            project.judge(told, f"labels of {count_clips(len(told))} from {source.name}")
+            return _imported(project, 0, len(told), ())
     with TemporaryDirectory(prefix="calm-") as unpacked:
-        if arguments.project is not None and source.suffix.lower() in (".csv", ".tsv", ".txt"):
-            with Project(arguments.project) as project:
-                told = labelling.read_labels(source, project.snapshot().entries, arguments.recording)
-                project.judge(told, f"labels of {_clips(len(told))} from {source.name}")
-                return _imported(project, added, len(told), left_out)
-        clips = labelling.read_pool([source], Path(unpacked)) if arguments.unlabelled else labelling.read_clips(source, Path(unpacked))
-        good, left_out = labelling.checked(clips, progress=_progress)
+        clips = importing.read_pool([source], Path(unpacked)) if arguments.unlabelled else importing.read_clips(source, Path(unpacked))
+        good, left_out = importing.checked(clips, progress=_progress)
         _report_left_out(left_out, ())
         if not good:
             raise DataError(f"none of the {len(clips)} clips can be used; the reasons stand above.")
@@ -401,23 +402,18 @@ def _import(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
 def _imported(project: Project, added: int, relabelled: int, left_out: Sequence[ClipCheck]) -> tuple[dict[str, Any], str]:
     now = project.snapshot()
     result = {"project": str(project.folder), "added": added, "relabelled": relabelled, "clips": len(now.entries)}
-    text = f"added {_clips(added)}, labels of {_clips(relabelled)}; {_clips(len(now.entries))} in project {project.folder}"
+    text = f"added {count_clips(added)}, labels of {count_clips(relabelled)}; {count_clips(len(now.entries))} in project {project.folder}"
     return {**result, "classes": now.class_counts, "left_out": _left_out(left_out)}, text
-
-
-def _clips(count: int) -> str:
-    return "1 clip" if count == 1 else f"{count} clips"
 
 
 def _export(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     output = arguments.output
-    if not output.resolve().parent.is_dir():
-        raise DataError(f"can't write {output}; give a name in a folder that exists.")
+    _require_place(output, file=arguments.format in _FILES)
     with Project(arguments.project) as project:
         now, opinions = project.snapshot(), _opinions(project, arguments) if arguments.format in _OPINIONATED else {}
         _WRITERS[arguments.format](now, output, opinions)
     result = {"project": str(arguments.project), "format": arguments.format, "output": str(output), "clips": len(now.entries)}
-    text = f"wrote {_clips(len(now.entries))} as {arguments.format} to {output}"
+    text = f"wrote {count_clips(len(now.entries))} as {arguments.format} to {output}"
     return {**result, "predicted": len(opinions)}, text + (f", {len(opinions)} of them with a prediction" if opinions else "")
 
 
@@ -432,6 +428,7 @@ def _opinions(project: Project, arguments: argparse.Namespace) -> dict[int, expo
     return work.opinions()
 
 
+_FILES = ("csv", "raven")  # formats of one file; the others fill a new folder
 _OPINIONATED = ("csv", "label-studio")  # formats with a place for predictions
 _WRITERS: dict[str, Callable[[Snapshot, Path, dict[int, export.Opinion]], None]] = {
     "csv": lambda now, output, said: export.write_csv(now.entries, output, said),
@@ -482,6 +479,12 @@ def _extract_options(arguments: argparse.Namespace, class_names: Sequence[str]) 
             raise OptionError("--list-classes makes its own prompt; leave out --prompt.")
         return ExtractOptions(prompt=listed_prompt(class_names), video=arguments.video)
     return ExtractOptions(prompt=NEUTRAL_PROMPT if arguments.prompt is None else arguments.prompt, video=arguments.video)
+
+
+def _require_place(output: Path, *, file: bool = True) -> None:
+    """Raises DataError where nothing can be written there: before the work is done, not after."""
+    if not output.resolve().parent.is_dir() or (file and output.is_dir()):
+        raise DataError(f"can't write {output}; give a {'file ' * file}name in a folder that exists.")
 
 
 def _progress(done: int, total: int, what: str) -> None:

@@ -1,42 +1,23 @@
-"""Folders, ZIPs and tables of clips become a list of labelled clips; a preflight tells, before any model runs, which can be used.
+"""What a clip is, a data set of them, and the preflight that tells, before any model runs, which of them can be used.
 
-Nothing is dropped in silence: what is no clip is listed with the reason, except the litter of operating systems
-(`archive.is_litter`). This room knows no tensors and no model.
+How clips are read from folders, ZIPs and tables is `readers`' business. This room knows no tensors and no model.
 """
 
 from __future__ import annotations
 
-import csv
-import os
 import re
-import shutil
-import tempfile
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .archive import is_litter, leads_out, unpack, unpacked_bytes
-from .audio import AUDIO_SUFFIXES, ClipError, ClipStatus, load
+from .audio import ClipError, ClipStatus, load
 from .errors import DataError
 
-MAX_HEADER_CHARS = 65_536  # of a table's first line: a stray file called .csv may be one endless line
 IMBALANCE_RATIO = 4  # largest class to smallest, in clips
 MAX_CLASS_NAME_CHARS = 60  # longer ones burst every table and figure
-
-TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
-ARCHIVE_SUFFIXES = frozenset({".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz"})
-FILE_COLUMNS = ("file_name", "filename", "file", "path")
-LABEL_COLUMNS = ("label", "class", "category")
-EXCLUDED = "excluded"  # in a column state: left out by a person, who keeps its label
-SPLIT_NAMES = frozenset({"train", "training", "test", "validation", "valid", "val", "dev"})
 BACKGROUND_WORDS = frozenset({"background", "noise", "other", "silence", "none", "nothing", "negative", "unknown", "ambient"})
-
-_HOW_TO = "Put the clips of each class in a folder named after it (owl/01.wav, bat/01.wav), or add a metadata.csv with file_name,label."
 
 Ignored = tuple[str, str]  # name, why
 Progress = Callable[[int, int, str], object]  # done, total, what
@@ -90,104 +71,6 @@ class ClipCheck:
         return self.status in (ClipStatus.OK, ClipStatus.CLIPPED)
 
 
-# ---- reading ---------------------------------------------------------------------------------------------------------------
-
-
-def read(path: Path, workdir: Path | None = None) -> Dataset:
-    """Read a folder, a .zip or a .csv/.tsv table of labelled clips.
-
-    workdir: a ZIP is unpacked into a new folder in here, by default in the system's temporary folder. That folder is the caller's
-        to delete once the clips are no longer needed. Raises DataError for anything else, and as the three readers do.
-    """
-    suffix = path.suffix.lower()
-    if path.is_dir():
-        return read_folder(path)
-    if not path.exists():
-        raise DataError(f"{path.name!r} doesn't exist; check the path {str(path)!r}.")
-    if suffix in TABLE_SUFFIXES:
-        return read_csv(path)
-    if suffix == ".zip":
-        into = Path(tempfile.mkdtemp(prefix="clips-", dir=workdir))
-        try:
-            return read_zip(path, into)
-        except DataError:
-            shutil.rmtree(into, ignore_errors=True)
-            raise
-    if suffix in AUDIO_SUFFIXES:
-        raise DataError(f"{path.name!r} is a single recording without a class. {_HOW_TO}")
-    raise DataError(f"{path.name!r} can't be read as clips; give a folder, a .zip or a .csv table. {_HOW_TO}")
-
-
-def read_folder(root: Path) -> Dataset:
-    """Read labelled clips from a folder, in a fixed order. Links to folders aren't followed. Three layouts:
-
-    - a table: `metadata.csv`, or else the only .csv/.tsv with a file and a label column, directly in the root (see `read_csv`);
-    - class folders: the class is the first-level folder, however deep the clip lies in it;
-    - Hugging Face audiofolder: when the first-level folders are all called train, test, validation, valid, val or dev and one of them
-      has folders or a table of its own, each is read as a root; a class found in several of them is one class.
-
-    A root that holds a single folder and no audio is unwrapped, again and again, for a ZIP of a folder looks so. The exception is
-    a folder with clips lying in it and fewer than two class folders beside them: that is one class. Class names are NFC-normalised
-    and stripped. Raises DataError if there is no labelled clip, and for a class name that is too long.
-    """
-    if not root.is_dir():
-        raise DataError(f"{root.name!r} isn't a folder; choose a folder of clips. {_HOW_TO}")
-    return _read_tree(root, root.resolve().name, ())
-
-
-def read_csv(csv_path: Path, root: Path | None = None) -> Dataset:
-    """Read labelled clips from a table with the columns file_name and label, in the order of its rows.
-
-    The file column may also be called filename, file or path, the label column class or category; a column fold is kept, and a clip
-    whose column state says "excluded" is left out, as in our own exports. UTF-8, with or without a byte-order mark; comma, semicolon or
-    tab. File names are relative to `root`, by default the table's folder. A row without a label, whose file isn't there, or whose label
-    nobody is sure of (state "uncertain", judge "machine") is ignored with a reason that names it. Raises DataError for a table without
-    these columns, for a file name that leads out of `root`, for a class name that is too long, and if no row gives a clip.
-    """
-    root = csv_path.parent if root is None else root
-    clips, ignored = _read_rows(csv_path, root, root)
-    return _dataset(clips, ignored, csv_path.name)
-
-
-def read_unlabelled(paths: Sequence[Path]) -> Dataset:
-    """Clips without labels from files and folders, for prediction: a folder gives all audio in it, named relative to that folder.
-
-    Raises DataError for a path that doesn't exist, and if there is no audio at all.
-    """
-    clips: list[Clip] = []
-    ignored: list[Ignored] = []
-    for path in paths:
-        if not path.exists():
-            raise DataError(f"{path.name!r} doesn't exist; check the path {str(path)!r}.")
-        files, skipped = _walk(path) if path.is_dir() else ([path], [])
-        base = path if path.is_dir() else path.parent
-        clips += [Clip(file, _name(file, base), None) for file in files if _is_audio(file)]
-        ignored += skipped + [(_name(file, base), _why_no_clip(file, [])) for file in files if not _is_audio(file)]
-    if not clips:
-        raise DataError(f"there is no audio in what was given.{_first_ignored(ignored)} Add WAV, FLAC, MP3, M4A or other recordings.")
-    return Dataset(tuple(clips), tuple(ignored))
-
-
-def read_zip(zip_path: Path, into: Path) -> Dataset:
-    """Unpack the audio and tables of a ZIP into the new or empty folder `into`, then read it as `read_folder` does.
-
-    Every other entry stays packed and is ignored with a reason, and so is an entry that is damaged. Raises DataError as
-    `archive.unpack` and `read_folder` do.
-    """
-    ignored = unpack(zip_path, into, _why_packed)
-    return _read_tree(into, zip_path.name, ignored)
-
-
-def unpack_zip(zip_path: Path, into: Path, also: Collection[str] = ()) -> None:
-    """Unpack the audio and tables of a ZIP, and files called as in `also`, into the new or empty folder `into`, without reading them."""
-    unpack(zip_path, into, lambda path: "" if path.name in also else _why_packed(path))
-
-
-def zip_bytes(zip_path: Path) -> int:
-    """The room that `read_zip` needs for what it unpacks. Raises DataError for a file that isn't a whole ZIP."""
-    return unpacked_bytes(zip_path, _why_packed)
-
-
 def require_class_name(label: str) -> None:
     """Raises DataError for no name, and for one that is too long to be shown."""
     if not label:
@@ -197,6 +80,16 @@ def require_class_name(label: str) -> None:
             f"the class name '{label[:MAX_CLASS_NAME_CHARS]}…' has {len(label)} characters; at most {MAX_CLASS_NAME_CHARS} are allowed. "
             "Shorten it."
         )
+
+
+def clip_name(file: Path, base: Path) -> str:
+    """What people see: the path below `base`; a file from elsewhere has its own name alone."""
+    return unicodedata.normalize("NFC", (file.relative_to(base) if file.is_relative_to(base) else Path(file.name)).as_posix())
+
+
+def tidy_label(label: str | None) -> str | None:
+    """A label as it is compared, None for an empty one: a Mac writes é as two characters."""
+    return unicodedata.normalize("NFC", label).strip() or None if label else None
 
 
 # ---- checking --------------------------------------------------------------------------------------------------------------
@@ -251,42 +144,6 @@ def advice(checks: Sequence[ClipCheck]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def split_support(
-    labels: Sequence[str], groups: Sequence[Hashable], shots: int, rng: np.random.Generator, *, min_rest: int = 1
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Draw a few-shot split: (support, rest), sorted indices into `labels`; the same `rng` state gives the same split.
-
-    From every class `shots` groups are drawn, and from each of them one clip. `groups` (one per clip) says which clips come from one
-    recording, bird or speaker; all clips of a drawn group, of whatever class, are kept out of the rest, so that the rest never meets
-    a voice it learned from. With one group per clip this is the plain k-shot split.
-
-    Raises DataError if a class has fewer than `shots` groups, or fewer than `min_rest` clips would be left of it.
-    """
-    if shots < 1:
-        raise DataError(f"{shots} clips per class were asked for; at least 1 is needed.")
-    members: dict[str, dict[Hashable, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for i, (label, group) in enumerate(zip(labels, groups, strict=True)):
-        members[label][group].append(i)
-
-    support: list[int] = []
-    for label in sorted(members):
-        by_group = list(members[label].values())
-        if len(by_group) < shots:
-            raise DataError(f"class {label!r} has {len(by_group)} independent clips; {shots} are needed. Add clips or ask for fewer.")
-        support += [int(rng.choice(by_group[g])) for g in rng.choice(len(by_group), size=shots, replace=False)]
-
-    taken = {groups[i] for i in support}
-    rest = [i for i, group in enumerate(groups) if group not in taken]
-    left = Counter(labels[i] for i in rest)
-    for label in sorted(members):
-        if left[label] < min_rest:
-            raise DataError(
-                f"class {label!r} has {left[label]} clips left for testing after {shots} are taken to learn from;"
-                f" at least {min_rest} must be left. Add clips or ask for fewer."
-            )
-    return np.array(sorted(support), dtype=np.intp), np.array(rest, dtype=np.intp)
-
-
 def _check(clip: Clip) -> ClipCheck:
     try:
         recording = load(clip.path, None, name=clip.name)
@@ -326,221 +183,3 @@ def _compare(check: ClipCheck, copies: Sequence[Clip]) -> ClipCheck:
         reason = f"clip {clip.name!r} is the same audio as {first.name!r}; {enough}."
         return replace(check, status=ClipStatus.DUPLICATE, reason=reason, alone=alone)
     return check
-
-
-# ---- folders ---------------------------------------------------------------------------------------------------------------
-
-
-def _is_audio(file: Path | PurePosixPath) -> bool:
-    return file.suffix.lower() in AUDIO_SUFFIXES
-
-
-def _is_visible(name: str) -> bool:
-    return not name.startswith(".") and not is_litter(name)
-
-
-def _name(file: Path, base: Path) -> str:
-    return unicodedata.normalize("NFC", (file.relative_to(base) if file.is_relative_to(base) else Path(file.name)).as_posix())
-
-
-def _tidy(label: str | None) -> str | None:
-    return unicodedata.normalize("NFC", label).strip() or None if label else None
-
-
-def _read_tree(root: Path, what: str, skipped: Sequence[Ignored]) -> Dataset:
-    """`read_folder` for a folder that messages call `what`, and of which `skipped` is already known to be no clip."""
-    top = _unwrap(root)
-    files, ignored = _walk(root)
-    ignored += skipped
-    clips: list[Clip] = []
-    tables: list[Path] = []
-    for part in _parts(top):
-        if table := _labels_table(part):
-            tables.append(table)
-            found, bad_rows = _read_rows(table, part, top)
-            clips += found
-            ignored += bad_rows
-        else:
-            clips += _class_folder_clips(part, top, files)
-            ignored += [(_name(folder, top) + "/", "no audio in this class folder") for folder in _silent_folders(part, files)]
-
-    used = {clip.path for clip in clips} | set(tables)
-    ignored += [(_name(file, top), _why_no_clip(file, tables)) for file in files if file not in used]
-    return _dataset(clips, ignored, what)
-
-
-def _walk(root: Path) -> tuple[list[Path], list[Ignored]]:
-    """All files under `root`, sorted, without litter; what is hidden, a link to a folder or a closed folder comes back as ignored."""
-    files: list[Path] = []
-    ignored: list[Ignored] = []
-
-    def closed(error: OSError) -> None:
-        ignored.append((_name(Path(error.filename), root), f"can't be opened ({error.strerror})"))
-
-    for folder, subfolders, names in os.walk(root, onerror=closed):
-        here = Path(folder)
-        ignored += [(_name(here / name, root), "hidden") for name in subfolders + names if name.startswith(".") and not is_litter(name)]
-        subfolders[:] = filter(_is_visible, subfolders)
-        linked = [name for name in subfolders if (here / name).is_symlink()]  # os.walk lists them but doesn't enter
-        ignored += [(_name(here / name, root), "a link to a folder; copy the folder itself") for name in linked]
-        files += [here / name for name in filter(_is_visible, names)]
-    return sorted(files, key=lambda file: file.relative_to(root).parts), sorted(ignored)
-
-
-def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The visible (folders, files) directly in `folder`, sorted; links to folders are neither."""
-    visible = sorted(entry for entry in folder.iterdir() if _is_visible(entry.name))
-    folders = [entry for entry in visible if entry.is_dir() and not entry.is_symlink()]
-    return folders, [entry for entry in visible if entry.is_file()]
-
-
-def _holds_audio(folder: Path) -> bool:
-    return any(_is_audio(file) for file in _walk(folder)[0])
-
-
-def _unwrap(root: Path) -> Path:
-    while True:
-        folders, files = _entries(root)
-        if len(folders) != 1 or any(map(_is_audio, files)) or _labels_table(root):
-            return root
-        inner_folders, inner_files = _entries(folders[0])
-        is_one_class = any(map(_is_audio, inner_files)) and sum(map(_holds_audio, inner_folders)) < 2
-        if is_one_class and not _labels_table(folders[0]):
-            return root
-        root = folders[0]
-
-
-def _parts(top: Path) -> list[Path]:
-    """The folders to read as roots: `top` itself, or its train, test, ... folders."""
-    folders, files = _entries(top)
-    named_so = bool(folders) and all(folder.name.casefold() in SPLIT_NAMES for folder in folders)
-    if not named_so or any(map(_is_audio, files)) or _labels_table(top):
-        return [top]
-    return folders if any(_entries(folder)[0] or _labels_table(folder) for folder in folders) else [top]
-
-
-def _class_folder_clips(part: Path, top: Path, files: Iterable[Path]) -> Iterator[Clip]:
-    for file in files:
-        inside = file.relative_to(part).parts if file.is_relative_to(part) else ()
-        if len(inside) > 1 and _is_audio(file) and (label := _tidy(inside[0])):
-            yield Clip(file, _name(file, top), label)
-
-
-def _silent_folders(part: Path, files: Iterable[Path]) -> list[Path]:
-    heard = {part / file.relative_to(part).parts[0] for file in files if file.is_relative_to(part) and _is_audio(file)}
-    return [folder for folder in _entries(part)[0] if folder not in heard]
-
-
-def _why_no_clip(file: Path | PurePosixPath, tables: Sequence[Path]) -> str:
-    suffix = file.suffix.lower()
-    if suffix in ARCHIVE_SUFFIXES:
-        return "an archive inside; unpack it first"
-    if suffix not in AUDIO_SUFFIXES:
-        return "not an audio file"
-    table = next((table.name for table in tables if file.is_relative_to(table.parent)), None)
-    return f"not listed with a label in {table}" if table else "not in a class folder"
-
-
-def _why_packed(path: PurePosixPath) -> str:
-    return "" if _is_audio(path) or path.suffix.lower() in TABLE_SUFFIXES else _why_no_clip(path, [])
-
-
-def _first_ignored(ignored: Sequence[Ignored]) -> str:
-    if not ignored:
-        return ""
-    many = "1 entry was ignored:" if len(ignored) == 1 else f"{len(ignored)} entries were ignored, the first is"
-    return f" {many} {ignored[0][0]!r}: {ignored[0][1]}."
-
-
-def _dataset(clips: Sequence[Clip], ignored: Sequence[Ignored], what: str) -> Dataset:
-    if not clips:
-        raise DataError(f"{what!r} holds no labelled clip.{_first_ignored(ignored)} {_HOW_TO}")
-    for label in {clip.label for clip in clips if clip.label is not None}:
-        require_class_name(label)
-    return Dataset(tuple(clips), tuple(ignored))
-
-
-# ---- tables ----------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    delimiter: str
-    file: int
-    label: int
-    fold: int | None
-    state: int | None
-    judge: int | None
-
-
-def _columns(header: str) -> _Columns | None:
-    """Where the columns are in a table's first line, or None if it isn't a table of labels."""
-    for delimiter in ",;\t":
-        names = [name.strip().casefold() for name in next(csv.reader([header], delimiter=delimiter, skipinitialspace=True), [])]
-        file = next((names.index(name) for name in FILE_COLUMNS if name in names), None)
-        label = next((names.index(name) for name in LABEL_COLUMNS if name in names), None)
-        if file is not None and label is not None:
-            return _Columns(delimiter, file, label, *(names.index(name) if name in names else None for name in ("fold", "state", "judge")))
-    return None
-
-
-def _labels_table(folder: Path) -> Path | None:
-    """metadata.csv in `folder`, else its only table of labels; None if there is none. Raises DataError if there are several."""
-    candidates = [file for file in _entries(folder)[1] if file.suffix.lower() in TABLE_SUFFIXES]
-    tables = []
-    for file in candidates:
-        with file.open(encoding="utf-8-sig", errors="replace") as text:  # a stray table may be in any encoding; reading it is strict
-            if _columns(text.readline(MAX_HEADER_CHARS)):
-                tables.append(file)
-    preferred = [file for file in tables if file.stem.casefold() == "metadata"]
-    if preferred or len(tables) < 2:
-        return next(iter(preferred + tables), None)
-    raise DataError(f"there are {len(tables)} tables of labels ({', '.join(t.name for t in tables)}); keep one, as metadata.csv.")
-
-
-def _read_rows(table: Path, root: Path, base: Path) -> tuple[list[Clip], list[Ignored]]:
-    """The clips of a table whose file names are relative to `root`, named relative to `base`, and the rows that give none."""
-    clips: list[Clip] = []
-    ignored: list[Ignored] = []
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as text:
-            columns = _columns(text.readline(MAX_HEADER_CHARS))
-            if columns is None:
-                raise DataError(f"{table.name!r} has no columns called file_name and label in its first line; add them.")
-            rows = csv.reader(text, delimiter=columns.delimiter, skipinitialspace=True)
-            for row in rows:
-                if not any(cell.strip() for cell in row):
-                    continue
-                cells: dict[int | None, str] = dict(enumerate(row))
-                cell = cells.get  # None for a column that isn't there
-                where = f"{table.name!r} line {rows.line_num + 1}"
-                name, label = (cell(columns.file) or "").strip(), _tidy(cell(columns.label))
-                file = _find(root, name, where) if name else None
-                if not name or label is None:
-                    ignored.append((name or where, f"{where}: no {'label' if name else 'file name'}"))
-                elif file is None:
-                    ignored.append((name, f"{where}: file not found"))
-                elif cell(columns.state) == "uncertain":
-                    ignored.append((name, f"{where}: its label is uncertain"))
-                elif cell(columns.judge) == "machine":
-                    ignored.append((name, f"{where}: its label is not confirmed"))
-                else:
-                    excluded = _tidy(cell(columns.state)) == EXCLUDED
-                    clips.append(Clip(file, _name(file, base), label, _tidy(cell(columns.fold)), excluded))
-    except UnicodeDecodeError as error:
-        raise DataError(f"{table.name!r} isn't UTF-8 text; save it again, in Excel as 'CSV UTF-8'.") from error
-    except csv.Error as error:
-        raise DataError(f"{table.name!r} isn't a table that can be read ({error}); save it again as CSV.") from error
-    except OSError as error:
-        raise DataError(f"{table.name!r} can't be opened ({error.strerror or error}); check that it is there and may be read.") from error
-    return clips, ignored
-
-
-def _find(root: Path, name: str, where: str) -> Path | None:
-    """The file called `name` under `root`, or None. Raises DataError if the name leads out of `root`."""
-    relative = PurePosixPath(name.replace("\\", "/"))  # tables made on Windows
-    if leads_out(relative):
-        raise DataError(f"{where}: file name {name!r} leads out of the folder; only names inside it are allowed.")
-    # A Mac writes é as two characters into file names, a table usually has one.
-    spellings = (str(relative), unicodedata.normalize("NFC", str(relative)), unicodedata.normalize("NFD", str(relative)))
-    return next((file for file in (root / spelling for spelling in spellings) if file.is_file()), None)

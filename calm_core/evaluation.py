@@ -18,10 +18,10 @@ from sklearn.metrics import confusion_matrix as count_confusions
 from . import baselines, confidence
 from .baselines import LADDER, Rung, Support, fit_and_score
 from .confidence import HeldOut, mean_by_group
-from .dataset import split_support
 from .errors import Cancelled, DataError
 from .extraction import Cancel, Progress
 from .options import FitOptions
+from .splits import split_support
 from .trust import Outcome, TrustResult, mean_with_interval, summary, try_out
 from .vectors import HeadVectors
 

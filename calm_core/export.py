@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import shutil
 from collections import defaultdict
@@ -21,9 +22,9 @@ from xml.sax.saxutils import quoteattr
 import pandas as pd
 
 from .archive import leads_out
-from .dataset import LABEL_COLUMNS
 from .errors import DataError, ProjectError
-from .library import Entry, Judgement, NewClip
+from .library.records import Entry, Judgement, NewClip
+from .tables import LABEL_COLUMNS
 
 Layout = Literal["folders", "metadata"]
 
@@ -103,12 +104,7 @@ def write_audiofolder(entries: Sequence[Entry], into: Path, layout: Layout = "me
         folders = _distinct({name: _safe(name) for name in sorted({str(e.label) for e in chosen})})
         files = {e.id: f"{folders[str(e.label)]}/{files[e.id]}" for e in chosen}
     for entry in chosen:
-        target = into / "train" / files[entry.id]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.copyfile(entry.path, target)
-        except OSError as error:
-            raise DataError(f"clip {entry.name!r} can't be copied ({error.strerror}); check the project and the free space.") from error
+        _copy(entry, into / "train" / files[entry.id])
     if layout == "metadata":
         (into / "train").mkdir(exist_ok=True)
         table(chosen, files, file_column="file_name").to_csv(into / "train" / "metadata.csv", index=False)
@@ -117,7 +113,7 @@ def write_audiofolder(entries: Sequence[Entry], into: Path, layout: Layout = "me
 def read_table(path: Path, root: Path | None = None) -> tuple[NewClip, ...]:
     """Clips of a labels CSV or of an audiofolder's metadata.csv that we wrote; files relative to `root`, by default the table's folder.
 
-    Raises DataError for a table that isn't ours (`dataset.read` takes those of others), or whose files aren't there.
+    Raises DataError for a table that isn't ours (`readers.read` takes those of others), or whose files aren't there.
     """
     rows = _read_csv(path)
     column = next((name for name in ("path", "file_name") if name in rows.columns), None)
@@ -133,8 +129,8 @@ def read_table(path: Path, root: Path | None = None) -> tuple[NewClip, ...]:
 
 
 def is_our_table(path: Path) -> bool:
-    """Whether `read_table` can read it."""
-    return path.suffix.lower() == ".csv" and path.is_file() and set(_KEPT) <= set(_read_csv(path).columns)
+    """Whether `read_table` can read it; told by the first line, for tables of others may hold anything behind theirs."""
+    return path.suffix.lower() == ".csv" and path.is_file() and set(_KEPT) <= set(_read_csv(path, rows=0).columns)
 
 
 def match_labels(path: Path, entries: Sequence[Entry]) -> dict[int, Judgement]:
@@ -366,9 +362,8 @@ def write_label_studio(
     """tasks.json, config.xml and the clips, in the new or empty folder `into`: to be served to Label Studio as local files."""
     _new_folder(into)
     files = {clip: f"audio/{name}" for clip, name in _file_names(entries).items()}
-    (into / "audio").mkdir()
     for entry in entries:
-        shutil.copyfile(entry.path, into / files[entry.id])
+        _copy(entry, into / files[entry.id])
     tasks = json.dumps(label_studio(entries, files, opinions), ensure_ascii=False, indent=1)
     (into / "tasks.json").write_text(tasks, encoding="utf-8")
     (into / "config.xml").write_text(label_studio_config(class_names), encoding="utf-8")
@@ -381,9 +376,9 @@ def _choice(label: str) -> dict[str, Any]:
     return {"from_name": NAME_KEY, "to_name": TO_NAME, "type": "choices", "value": {"choices": [label]}}
 
 
-def _read_csv(path: Path, separator: str = ",") -> pd.DataFrame:
+def _read_csv(path: Path, separator: str = ",", rows: int | None = None) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", nrows=rows)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{path.name!r} can't be read as a table ({error}); save it again as UTF-8 text.") from error
 
@@ -427,7 +422,7 @@ def _inside(root: Path, name: str, where: str) -> Path:
     if leads_out(relative):
         raise DataError(f"{where!r} names the file {name!r}, which leads out of the folder; only names inside it are allowed.")
     file = root / relative
-    if not file.is_file():
+    if not os.path.isfile(file):  # which takes a name that is too long for one that isn't there
         raise DataError(f"{where!r} names the file {name!r}, which isn't in {str(root)!r}; put the audio beside it.")
     return file
 
@@ -467,6 +462,14 @@ def _new_folder(into: Path) -> None:
     into.mkdir(parents=True, exist_ok=True)
     if any(into.iterdir()):
         raise DataError(f"the folder {str(into)!r} isn't empty; export into a new one.")
+
+
+def _copy(entry: Entry, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(entry.path, target)
+    except OSError as error:
+        raise DataError(f"clip {entry.name!r} can't be copied ({error.strerror}); check the project and the free space.") from error
 
 
 def _line(label: str) -> str:

@@ -11,27 +11,26 @@ whitening, which is another one after every answer; options that change on the w
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
-from . import active, audio, dataset, export, pseudo_labels, simulation
+from . import active, pseudo_labels, simulation
 from .active import DEFAULT_ORDER, Order
-from .audio import ClipStatus
 from .backbones import DEFAULT_BACKBONE, Answering, Backbone
 from .dataset import Clip, ClipCheck, Dataset, preflight
 from .errors import BackboneError, Cancelled, DataError, OptionError
 from .export import Opinion
 from .extraction import Cancel, Progress
-from .library import CurvePoint, Entry, Judgement, NewClip, Project, Snapshot, State, newly_judged
+from .importing import as_new_clips, checked, read_labels
+from .library.project import Project
+from .library.records import CurvePoint, Entry, Judgement, NewClip, Snapshot, State, count_clips, newly_judged
 from .options import ExtractOptions, FitOptions
 from .pseudo_labels import Vote
 from .relearning import Relearned, Relearner
@@ -42,14 +41,12 @@ Array = NDArray[np.float32]
 T = TypeVar("T")
 Source = Literal["classifier", "words"]  # of machine-made labels: the classifier of the labels, or the backbone's own answers
 
-MAX_RECORDING_S = 4 * 3600.0  # of a recording that is cut into windows
-
 
 @dataclass(frozen=True, slots=True)
 class Added:
     """What became of clips that were handed in: ids of the new ones, how many were here already, and those that can't be used.
 
-    labelled: of those that were here, how many had no label and got theirs.
+    labelled: of those that were here, how many had no label, or a machine's, and got theirs.
     """
 
     ids: tuple[int, ...]
@@ -127,11 +124,14 @@ class Labelling:
 
     def add(self, data: Dataset, *, progress: Progress | None = None) -> Added:
         """Adds the usable clips of a data set; their labels are a person's. `prepare` then makes their vectors."""
-        return self._add(*checked(_as_new(data), progress=progress))
+        return self.add_checked(*checked(as_new_clips(data), progress=progress))
 
     def add_checked(self, clips: Sequence[NewClip], unusable: tuple[ClipCheck, ...] = ()) -> Added:
-        """Adds clips as `checked` gives them, with all that is said about them: what `read_clips`, `read_pool` and `cut` read."""
-        return self._add(clips, unusable)
+        """Adds clips as `importing.checked` gives them, with all that is said about them."""
+        with self._lock:
+            before, ids = self.now, self.project.add(clips)
+            self._refresh()
+            return Added(ids, len(clips) - len(ids), unusable, newly_judged(before, self.now))
 
     def correct(self, path: Path, name: str, label: str) -> None:
         """A person's word about a sound that may or may not be among the clips: it is labelled here, or added with the label; one act."""
@@ -141,20 +141,14 @@ class Labelling:
             if here:
                 self.judge(here, label)
             else:
-                self._add(*checked([NewClip(path, name, Judgement(label, "positive", "person"))]))
+                self.add_checked(*checked([NewClip(path, name, Judgement(label, "positive", "person"))]))
 
     def take_labels(self, source: Path, recording: str = "") -> int:
         """Takes over what a file of labels says about clips that are here (`read_labels`), as one act; about how many."""
         with self._lock:
             said = read_labels(source, self.now.entries, recording)
-            self._act(lambda: self.project.judge(said, f"labels of {len(said)} clips from {source.name}"))
+            self._act(lambda: self.project.judge(said, f"labels of {count_clips(len(said))} from {source.name}"))
             return len(said)
-
-    def _add(self, new: Sequence[NewClip], unusable: tuple[ClipCheck, ...]) -> Added:
-        with self._lock:
-            before, ids = self.now, self.project.add(new)
-            self._refresh()
-            return Added(ids, len(new) - len(ids), unusable, newly_judged(before, self.now))
 
     def prepare(self, *, progress: Progress | None = None, cancelled: Cancel | None = None) -> None:
         """Head vectors of all clips, from the store where they are known, and the classifier of the present labels.
@@ -162,16 +156,18 @@ class Labelling:
         The only long job here: after it, no answer needs the backbone. Raises as `extraction.extract` does.
         """
         with self._lock:
-            entries = self.now.entries
+            entries, chosen = self.now.entries, self.backbone
             place = {entry.id: i for i, entry in enumerate(entries)}
             if not entries or place == self._place:
                 return
-        backbone = self._listener()
+        backbone = self.studio.backbone(chosen, self._device)
         clips = [Clip(entry.path, entry.name, None) for entry in entries]
         heads = self.studio.vectors(clips, backbone, self.extract_options, progress=progress, cancelled=cancelled)
         relearner, sketches = Relearner(heads, self.options), active.sketch(heads.values, heads.clip_of_row)
         typical = active.typicality(sketches)
         with self._lock:
+            if self.backbone != chosen:  # another one listens by now: these are not its vectors
+                return
             self._place, self._relearner, self._sketches, self._typical = place, relearner, sketches, typical
             self.answers = isinstance(backbone, Answering)
             self._learn()
@@ -186,11 +182,11 @@ class Labelling:
 
         Raises BackboneError for one that can't answer, OptionError for fewer than two classes, Cancelled; what was answered is kept.
         """
-        backbone = self._listener()
+        with self._lock:
+            chosen, votes, names, waiting = self.backbone, self.votes, self.now.class_names, self._unasked()
+        backbone = self.studio.backbone(chosen, self._device)
         if not isinstance(backbone, Answering):
             raise BackboneError(f"the backbone {backbone.id!r} doesn't answer in words; choose another one, or label by hand.")
-        with self._lock:
-            votes, names, waiting = self.votes, self.now.class_names, self._unasked()
         for done, entry in enumerate(waiting):
             if cancelled and cancelled():
                 raise Cancelled(f"stopped after {done} of {len(waiting)} clips; what was answered is kept.")
@@ -351,9 +347,6 @@ class Labelling:
             self.project.note_accuracy(CurvePoint(len(self.learned.held_out.truth), hits, n))
             self.now = self.project.snapshot()
 
-    def _listener(self) -> Backbone:
-        return self.studio.backbone(self.backbone, self._device)
-
     def _unasked(self) -> list[Entry]:
         return [e for e in self.now.entries if (e.state == "unlabelled" or e.learnable) and e.id not in self.votes]
 
@@ -399,109 +392,6 @@ class Labelling:
                 "there is no calibrated confidence yet: it takes two classes and at least 10 labelled clips. Label some more by hand."
             )
         return self.learned
-
-
-# ---- from files --------------------------------------------------------------------------------------------------------------
-
-
-def checked(clips: Sequence[NewClip], *, progress: Progress | None = None) -> tuple[list[NewClip], tuple[ClipCheck, ...]]:
-    """The clips that can be used, or could if nobody had left them out, with their length and rate, and the checks of the others."""
-    given = [Clip(clip.path, clip.name, clip.judgement.label, excluded=clip.judgement.state == "excluded") for clip in clips]
-    checks = preflight(given, progress=progress)
-    good = [
-        replace(clip, seconds=check.seconds, rate_hz=check.sample_rate_hz)
-        for clip, check in zip(clips, checks, strict=True)
-        # Windows of one recording may sound the same, and are clips of their own all the same.
-        if check.usable or check.status is ClipStatus.EXCLUDED or (check.status is ClipStatus.DUPLICATE and clip.recording is not None)
-    ]
-    names = {clip.name for clip in good}
-    return good, tuple(check for check in checks if not check.usable and check.clip.name not in names)
-
-
-def cut(path: Path, window_s: float, into: Path, *, name: str | None = None, max_seconds: float = MAX_RECORDING_S) -> tuple[NewClip, ...]:
-    """A long recording as windows that remember where they are from, each a file in the folder `into`.
-
-    Raises AudioError where the recording can't be read or is longer than max_seconds.
-    """
-    name = name or path.name
-    recording = audio.load(path, None, name=name, max_seconds=max_seconds)
-    rate = recording.source_rate_hz
-    clips = []
-    for i, piece in enumerate(audio.windows(recording.samples, rate, window_s)):
-        start = i * round(window_s * rate) / rate
-        place = into / f"{i}.wav"
-        soundfile.write(place, piece, rate, subtype="FLOAT")
-        new = NewClip(place, f"{name} {start:.1f} s", group=recording.content_id, recording=name, start_s=start)
-        clips.append(replace(new, end_s=start + len(piece) / rate))
-    return tuple(clips)
-
-
-def read_clips(source: Path, workdir: Path | None = None) -> tuple[NewClip, ...]:
-    """Clips of whatever holds audio: our own exports with all that was said about them, else what `dataset.read` takes.
-
-    workdir: where a ZIP is unpacked, by default in the system's temporary folder; the caller's to delete once the clips are added.
-    Raises DataError as the readers do.
-    """
-    if source.suffix.lower() == ".json":
-        return export.read_label_studio(source)
-    if source.suffix.lower() == ".zip":
-        into = Path(tempfile.mkdtemp(prefix="clips-", dir=workdir))
-        dataset.unpack_zip(source, into / "all", also=["tasks.json"])
-        tables = [table for table in sorted(into.rglob("metadata.csv")) if export.is_our_table(table)]
-        tasks = sorted(into.rglob("tasks.json"))
-        if tables or tasks:
-            return export.read_table(tables[0]) if tables else export.read_label_studio(tasks[0])
-        return tuple(_as_new(dataset.read_zip(source, into / "classes")))
-    for table in (source, source / "metadata.csv", source / "train" / "metadata.csv"):
-        if export.is_our_table(table):
-            return export.read_table(table)
-    if (source / "tasks.json").is_file():
-        return export.read_label_studio(source / "tasks.json")
-    return tuple(_as_new(dataset.read(source, workdir)))
-
-
-def read_pool(sources: Sequence[Path], workdir: Path | None = None) -> tuple[NewClip, ...]:
-    """All audio of files, folders and ZIPs, without labels, wherever it lies in them. workdir: as for `read_clips`."""
-    opened = []
-    for source in sources:
-        if source.suffix.lower() == ".zip" and source.is_file():
-            into = Path(tempfile.mkdtemp(prefix="pool-", dir=workdir))
-            dataset.unpack_zip(source, into)
-            opened.append(into)
-        else:
-            opened.append(source)
-    return tuple(_as_new(dataset.read_unlabelled(opened)))
-
-
-def read_labels(source: Path, entries: Sequence[Entry], recording: str = "") -> dict[int, Judgement]:
-    """What a table of labels, an Audacity label track or a Raven selection table says about clips that are in the project already.
-
-    recording: which one a label track is of, by default the one that is called like the track. Raises DataError where nothing fits, or
-    the track may be of several.
-    """
-    if source.suffix.lower() != ".txt":
-        return export.match_labels(source, entries)
-    try:
-        text = source.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{source.name!r} can't be read as text ({error}); save it again as UTF-8.") from error
-    if text.startswith("Selection\t"):
-        return export.match_regions(export.read_raven(source), entries, recording)
-    named = recording or export.recording_of_track(source.stem, [entry.recording or entry.name for entry in entries])
-    return export.match_regions(export.read_audacity(text), entries, named)
-
-
-def _as_new(data: Dataset) -> list[NewClip]:
-    """A data set's clips as ones to add, with a person's label where they have one. Those left out come last: of audio that is in use
-    elsewhere too, a project keeps what comes first."""
-
-    def said(clip: Clip) -> Judgement:
-        if clip.label is None and not clip.excluded:
-            return Judgement()
-        return Judgement(clip.label, "excluded" if clip.excluded else "positive", "person")
-
-    ordered = sorted(data.clips, key=lambda clip: clip.excluded)
-    return [NewClip(clip.path, clip.name, said(clip), fold=clip.fold) for clip in ordered]
 
 
 def simulate(

@@ -179,9 +179,11 @@ def _settings(learned: Learned, bundle: str) -> Iterable[str]:
     rows += [["calm-studio", __version__], ["Python", platform.python_version()], *([name, version(name)] for name in PACKAGES)]
     yield "<h2>Settings and versions</h2>" + _table(["setting", "value"], rows)
     code = (
-        "from calm_core import CalmClassifier, Studio, dataset\n"
+        "from pathlib import Path\n\n"
+        "from calm_core import CalmClassifier, readers\n"
+        "from calm_core.studio import Studio\n\n"
         f"model, studio = CalmClassifier.load({bundle!r}), Studio()\n"
-        "clips = dataset.read_unlabelled(['new clips']).clips\n"
+        "clips = readers.read_unlabelled([Path('new clips')]).clips\n"
         "for row in studio.predict(model, clips, studio.backbone(model.origin.backbone)):\n"
         "    print(row.name, row.label, row.confidence, row.error)"
     )

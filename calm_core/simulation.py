@@ -16,11 +16,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from . import active
 from .active import Order
-from .dataset import split_support
 from .errors import Cancelled, DataError
 from .extraction import Cancel, Progress
 from .options import FitOptions
 from .relearning import Relearner
+from .splits import split_support
 from .vectors import HeadVectors
 
 Array = NDArray[np.float32]

@@ -18,7 +18,8 @@ from typing import Any, Literal, Self, get_args
 from calm_core.active import DEFAULT_ORDER, Order
 from calm_core.errors import CalmError, ProjectError, StaleError
 from calm_core.labelling import Labelling, Source, Suggestion
-from calm_core.library import Entry, ProjectInfo, Snapshot, open_project, projects
+from calm_core.library.records import Entry, Snapshot
+from calm_core.library.shelf import ProjectInfo, open_project, projects
 
 Act = Literal["label", "accept", "uncertain", "exclude", "skip", "undo", "redo", "show"]
 ACTS: tuple[Act, ...] = get_args(Act)

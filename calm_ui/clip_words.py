@@ -9,7 +9,7 @@ from typing import Any
 
 from calm_core.audio import ClipStatus
 from calm_core.dataset import Clip, ClipCheck
-from calm_core.studio import Workspace
+from calm_core.workspace import Workspace
 
 from .words import attribute, count, esc, notice
 

@@ -9,8 +9,9 @@ from typing import Any
 import gradio as gr
 
 from calm_core.audio import AUDIO_SUFFIXES
-from calm_core.dataset import TABLE_SUFFIXES, ClipCheck, Dataset
+from calm_core.dataset import ClipCheck, Dataset
 from calm_core.errors import CalmError
+from calm_core.tables import TABLE_SUFFIXES
 
 from . import clip_words, intake, learn_words, words
 from .classes import build_classes, find, keyed, picked

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-from calm_core.dataset import TABLE_SUFFIXES, Clip, Dataset, read_csv, read_folder, read_unlabelled, read_zip, require_class_name, zip_bytes
+from calm_core.dataset import Clip, Dataset, require_class_name
 from calm_core.errors import DataError
-from calm_core.library import Entry
-from calm_core.studio import Workspace
+from calm_core.library.records import Entry
+from calm_core.readers import read_csv, read_folder, read_unlabelled, read_zip, zip_bytes
+from calm_core.tables import TABLE_SUFFIXES
+from calm_core.workspace import Workspace
 
 from .folder_drop import ReceivedFile, ReceivedFolder, place, received_files
 

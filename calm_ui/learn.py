@@ -16,7 +16,8 @@ from calm_core.classifier import CalmClassifier
 from calm_core.errors import BundleError, CalmError
 from calm_core.evaluation import MethodResult
 from calm_core.options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, listed_prompt
-from calm_core.studio import Learned, Workspace
+from calm_core.studio import Learned
+from calm_core.workspace import Workspace
 
 from . import head_words, learn_words, words
 from .doubts import build_doubts

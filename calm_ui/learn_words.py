@@ -9,7 +9,8 @@ from typing import Any
 from calm_core.errors import CalmError, Cancelled
 from calm_core.evaluation import MethodResult
 from calm_core.options import FitOptions
-from calm_core.studio import Doubt, Learned, Workspace
+from calm_core.studio import Doubt, Learned
+from calm_core.workspace import Workspace
 
 from .session import Current
 from .words import LONG_NAME, backbone_title, capital, caption, count, duration, esc, percent, progress

@@ -14,7 +14,7 @@ import gradio as gr
 from calm_core import figures
 from calm_core.dataset import Clip, Dataset
 from calm_core.errors import BundleError, CalmError, DataError
-from calm_core.studio import Workspace
+from calm_core.workspace import Workspace
 
 from . import clip_words, head_words, intake, learn_words, predict_words, words
 from .bench import Bench

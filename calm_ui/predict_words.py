@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from calm_core.confidence import COVERAGE
-from calm_core.studio import ClipPrediction, Workspace
+from calm_core.studio import ClipPrediction
+from calm_core.workspace import Workspace
 
 from .session import Answers, Current
 from .words import classes_of, esc, listed, notice, percent

@@ -16,8 +16,11 @@ from calm_core.audio import AUDIO_SUFFIXES
 from calm_core.confidence import Proportion
 from calm_core.dataset import Clip, Dataset
 from calm_core.errors import DataError
-from calm_core.labelling import MAX_RECORDING_S, Labelling, Source, checked, cut, read_clips, read_pool
-from calm_core.library import Entry, NewClip, Project, delete_project, open_project, project_info
+from calm_core.importing import MAX_RECORDING_S, checked, cut, read_clips, read_pool
+from calm_core.labelling import Labelling, Source
+from calm_core.library.project import Project
+from calm_core.library.records import Entry, NewClip
+from calm_core.library.shelf import delete_project, open_project, project_info
 
 from . import intake, review_words, words
 from .bench import ACTS, Bench, Said

@@ -10,9 +10,10 @@ from typing import Any
 
 from calm_core.confidence import Proportion
 from calm_core.labelling import Acceptance, Added, Labelling, Source
-from calm_core.library import CurvePoint, Entry, ProjectInfo
+from calm_core.library.records import CurvePoint, Entry
+from calm_core.library.shelf import ProjectInfo
 from calm_core.pseudo_labels import SAMPLES
-from calm_core.studio import Workspace
+from calm_core.workspace import Workspace
 
 from .bench import Bench
 from .session import KEEP_HOURS

@@ -20,7 +20,8 @@ from typing import Any, Literal, Self
 
 from calm_core.dataset import Clip, ClipCheck, Dataset, require_class_name
 from calm_core.errors import DataError
-from calm_core.studio import ClipPrediction, Doubt, Learned, Workspace
+from calm_core.studio import ClipPrediction, Doubt, Learned
+from calm_core.workspace import Workspace
 
 from .jobs import Slot
 

@@ -11,6 +11,8 @@ import soundfile
 from playwright.sync_api import Browser, sync_playwright
 
 from calm_core.backbones.fake import FakeBackbone
+from calm_core.library.project import Project
+from calm_core.library.records import NewClip
 from calm_core.studio import Studio
 
 from .browsing import CHROMIUM, FLAGS
@@ -75,3 +77,20 @@ def class_folders(tmp_path: Path, write_wav: Callable[..., Path]) -> Path:
 
 def hash_seed(name: str, i: int) -> int:
     return sum(name.encode()) * 100 + i
+
+
+def new_clips(folder: Path, count: int, start: int = 0, **more: object) -> list[NewClip]:
+    """Files that are told apart by their bytes: the library asks nothing else of them."""
+    folder.mkdir(exist_ok=True)
+    found = []
+    for i in range(start, start + count):
+        (folder / f"{i}.wav").write_bytes(f"sound {i}".encode())
+        found.append(NewClip(folder / f"{i}.wav", f"{i}.wav", **more))  # type: ignore[arg-type]
+    return found
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    with Project.create(tmp_path / "projects", "Night") as project:
+        project.add(new_clips(tmp_path / "new", 6))
+        yield project

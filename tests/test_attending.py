@@ -16,8 +16,9 @@ from calm_core.backbones.trimmed import Qwen2AudioBackbone
 from calm_core.dataset import Clip, Dataset
 from calm_core.errors import BackboneError, DataError
 from calm_core.inspection import listening
-from calm_core.studio import ClipPrediction, Studio, Workspace
+from calm_core.studio import ClipPrediction, Studio
 from calm_core.vectors import VectorStore
+from calm_core.workspace import Workspace
 
 from . import tiny_models
 

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from calm_core import audio
 from calm_core.audio import AUDIO_SUFFIXES, PICTURE_PIXELS, ClipError, ClipStatus, Recording, load, pictures, windows
-from calm_core.dataset import preflight, read_folder
+from calm_core.dataset import preflight
 from calm_core.errors import AudioError, OptionError
 from calm_core.extraction import extract
+from calm_core.readers import read_folder
 
 TONE_HZ = 440.0
 RATE_HZ = 16_000

@@ -17,9 +17,10 @@ from calm_core.dataset import Clip, preflight
 from calm_core.errors import AudioError, BackboneError, BundleError
 from calm_core.extraction import extract, origin_of
 from calm_core.options import NEUTRAL_PROMPT, ExtractOptions
-from calm_core.studio import Studio, Workspace
+from calm_core.studio import Studio
 from calm_core.timeline import timeline
 from calm_core.vectors import VectorStore
+from calm_core.workspace import Workspace
 
 from . import tiny_models
 from .conftest import tone

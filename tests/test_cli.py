@@ -17,7 +17,7 @@ import pytest
 from calm_core import CalmClassifier, backbones
 from calm_core.cli import main
 from calm_core.evaluation import MethodResult
-from calm_core.library import Project
+from calm_core.library.project import Project
 
 from .conftest import TONES_HZ, tone
 
@@ -161,6 +161,10 @@ def test_what_cannot_work_is_said_before_the_work(capsys: pytest.CaptureFixture,
         assert (code, "in a folder that exists" in err) == (1, True)
     model = tmp_path / "m.safetensors"
     run(capsys, "fit", class_folders, "-o", model, "--backbone", "fake")
+    gone = tmp_path / "gone" / "a.txt"
+    for asked in (["timeline", model, class_folders / "low" / "0.wav"], ["report", model], ["label", model, class_folders]):
+        code, _, err = run(capsys, *asked, "-o", gone)
+        assert (code, err) == (1, f"error: can't write {gone}; give a file name in a folder that exists.\n")
     code, _, err = run(capsys, "predict", model, class_folders, "--backbone", "pocket")
     assert (code, "was learned with the backbone 'fake'" in err) == (1, True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -14,10 +15,11 @@ from typing import Any, get_args
 import pandas as pd
 import pytest
 
-from calm_core import dataset, export
+from calm_core import export, readers
 from calm_core.errors import DataError
 from calm_core.export import Opinion, Region
-from calm_core.library import Entry, Judgement, NewClip, Project
+from calm_core.library.project import Project
+from calm_core.library.records import Entry, Judgement, NewClip
 
 from .conftest import tone
 
@@ -113,7 +115,7 @@ def test_audiofolder_with_metadata_comes_back_the_same(project: Project, tmp_pat
     assert all((table.parent / name).is_file() for name in rows["file_name"])
     assert rows["file_name"].tolist()[:3] == ["x.wav", "x (2).wav", "X (3).wav"]
     assert again(project, export.read_table(table)) == content(now.entries)
-    plain = dataset.read(tmp_path / "out")  # what knows nothing of our columns takes the labels
+    plain = readers.read(tmp_path / "out")  # what knows nothing of our columns takes the labels
     assert [clip.label for clip in plain.clips][:2] == list(CLASSES[:2])
     with pytest.raises(DataError, match="isn't empty"):
         export.write_audiofolder(now.entries, tmp_path / "out")
@@ -122,7 +124,7 @@ def test_audiofolder_with_metadata_comes_back_the_same(project: Project, tmp_pat
 def test_audiofolder_of_class_folders(project: Project, tmp_path: Path) -> None:
     now = project.snapshot()
     export.write_audiofolder(now.entries, tmp_path / "out", "folders")
-    found = dataset.read(tmp_path / "out")
+    found = readers.read(tmp_path / "out")
     labelled = [e for e in now.entries if e.state == "positive"]
     assert sorted(str(clip.label) for clip in found.clips) == sorted(export._safe(str(e.label)) for e in labelled)
 
@@ -242,6 +244,16 @@ def test_label_studios_own_schema_has_nothing_against_it(project: Project, tmp_p
     assert any(told(FAULTS, out))  # it would have said so
 
 
+def test_a_clip_that_cannot_be_copied_is_named(project: Project, tmp_path: Path) -> None:
+    now = project.snapshot()
+    now.entries[0].path.unlink()
+    said = re.escape(f"clip {now.entries[0].name!r} can't be copied")
+    with pytest.raises(DataError, match=said):
+        export.write_audiofolder(now.entries, tmp_path / "a")
+    with pytest.raises(DataError, match=said):
+        export.write_label_studio(now.entries, now.class_names, tmp_path / "b")
+
+
 def test_an_annotation_made_in_label_studio_is_taken_over(project: Project, tmp_path: Path) -> None:
     now = project.snapshot()
     export.write_label_studio(now.entries, now.class_names, tmp_path / "out")
@@ -259,7 +271,12 @@ def test_a_table_must_not_fetch_files_from_elsewhere(project: Project, tmp_path:
     export.write_audiofolder(project.snapshot().entries, tmp_path / "out")
     table = tmp_path / "out" / "train" / "metadata.csv"
     rows = pd.read_csv(table)
-    for name, message in (("../../secret.wav", "leads out"), ("/etc/hostname", "leads out"), ("gone.wav", "which isn't in")):
+    for name, message in (
+        ("../../secret.wav", "leads out"),
+        ("/etc/hostname", "leads out"),
+        ("gone.wav", "which isn't in"),
+        ("x" * 300, "which isn't in"),
+    ):
         rows.loc[0, "file_name"] = name
         rows.to_csv(table, index=False)
         with pytest.raises(DataError, match=message):

@@ -11,12 +11,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from calm_core import dataset, export
+from calm_core import export, readers
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.dataset import Clip, Dataset
 from calm_core.errors import AudioError, BackboneError, Cancelled, DataError, OptionError, StaleError
-from calm_core.labelling import Labelling, checked, cut, read_clips, read_labels, simulate
-from calm_core.library import Judgement, NewClip, Project
+from calm_core.importing import checked, cut, read_clips
+from calm_core.labelling import Labelling, simulate
+from calm_core.library.project import Project
+from calm_core.library.records import Judgement
 from calm_core.options import FitOptions
 from calm_core.pseudo_labels import Vote
 from calm_core.studio import Studio
@@ -49,7 +51,7 @@ def pool(tmp_path: Path, write_wav: Write) -> Dataset:
 def labelling(tmp_path: Path, studio: Studio, class_folders: Path, pool: Dataset) -> Iterator[Labelling]:
     with Project.create(tmp_path / "projects") as project:
         labelling = Labelling(project, studio, "fake")
-        labelling.add(dataset.read(class_folders))
+        labelling.add(readers.read(class_folders))
         labelling.add(pool)
         labelling.prepare()
         yield labelling
@@ -221,7 +223,7 @@ def test_a_label_for_a_clip_that_waits_here_is_kept(labelling: Labelling) -> Non
 def test_what_was_left_out_is_left_out_in_a_project_and_in_its_export(
     tmp_path: Path, studio: Studio, fake_backbone: FakeBackbone, class_folders: Path
 ) -> None:
-    clips = [replace(clip, excluded=clip.name == "high/0.wav") for clip in dataset.read(class_folders).clips]
+    clips = [replace(clip, excluded=clip.name == "high/0.wav") for clip in readers.read(class_folders).clips]
     settled = Clip(clips[0].path, "low/copy.wav", "low")  # the same audio, kept where it belongs
     with Project.create(tmp_path / "projects") as project:
         labelling = Labelling(project, studio, fake_backbone)
@@ -229,27 +231,11 @@ def test_what_was_left_out_is_left_out_in_a_project_and_in_its_export(
         (out,) = (entry for entry in labelling.now.entries if entry.name == "high/0.wav")
         assert out.judgement == Judgement("high", "excluded", "person")
         export.write_audiofolder(labelling.now.entries, tmp_path / "export")
-    again = dataset.read(tmp_path / "export")
+    again = readers.read(tmp_path / "export")
     assert sorted((clip.label, clip.excluded) for clip in again.clips) == sorted((clip.label, clip.excluded) for clip in clips)
     with Project.create(tmp_path / "projects") as project:
         assert Labelling(project, studio, fake_backbone).add(Dataset((clips[0], settled))).repeated == 1
         assert [(entry.name, entry.state) for entry in project.snapshot().entries] == [("low/copy.wav", "positive")]
-
-
-def test_a_label_track_finds_its_recording_or_asks(tmp_path: Path) -> None:
-    with Project.create(tmp_path / "projects") as project:
-        for i, name in enumerate(("owl/03.wav", "tawny/03.wav", "field.wav")):
-            (tmp_path / str(i)).write_bytes(name.encode())
-            project.add([NewClip(tmp_path / str(i), name, Judgement("x", "positive", "person"), 1.0)])
-        entries = project.snapshot().entries
-    export.write_audacity(entries, tmp_path / "tracks")
-    assert sorted(path.name for path in (tmp_path / "tracks").iterdir()) == ["field.txt", "owl_03.txt", "tawny_03.txt"]
-    for clip, name in enumerate(("owl_03", "tawny_03", "field"), start=1):
-        assert list(read_labels(tmp_path / "tracks" / f"{name}.txt", entries)) == [clip]
-    track = (tmp_path / "tracks" / "owl_03.txt").rename(tmp_path / "03.txt")
-    with pytest.raises(DataError, match=r"'owl/03.wav', 'tawny/03.wav'; .* 'owl_03.txt'"):
-        read_labels(track, entries)
-    assert list(read_labels(track, entries, "tawny/03.wav")) == [2]
 
 
 def test_options_that_choose_themselves_are_refused(labelling: Labelling) -> None:
@@ -260,7 +246,7 @@ def test_options_that_choose_themselves_are_refused(labelling: Labelling) -> Non
 def test_simulate_uses_folds_where_all_clips_have_one(studio: Studio, fake_backbone: FakeBackbone, class_folders: Path) -> None:
     rows = [f"{path.relative_to(class_folders)},{path.parent.name},{i % 2}" for i, path in enumerate(sorted(class_folders.glob("*/*.wav")))]
     (class_folders / "metadata.csv").write_text("file_name,label,fold\n" + "\n".join(rows))
-    found, left_out = simulate(studio, dataset.read(class_folders), fake_backbone, orders=["useful", "random"], start=1, budget=6, seeds=2)
+    found, left_out = simulate(studio, readers.read(class_folders), fake_backbone, orders=["useful", "random"], start=1, budget=6, seeds=2)
     assert (found.n_clips, left_out, found.curves[0].labels) == (12, (), (3, 4, 5, 6))
     assert "another fold" in found.protocol
 
@@ -345,6 +331,16 @@ def test_another_backbone_listens_anew(labelling: Labelling, studio: Studio, mon
     assert labelling.learned is not None
 
 
+def test_vectors_of_a_backbone_that_was_left_meanwhile_are_not_taken(labelling: Labelling, tmp_path: Path, write_wav: Write) -> None:
+    new = Clip(write_wav(tmp_path / "new.wav", tone(2900.0, seed=77)), "new.wav", None)
+    labelling.add(Dataset((new,)))
+    labelling.prepare(progress=lambda *_: labelling.listen_with("pocket"))
+    assert (labelling.backbone, labelling.unheard, labelling.learned) == ("pocket", 31, None)
+    labelling.listen_with("fake")
+    labelling.prepare()
+    assert labelling.unheard == 0
+
+
 def test_a_correction_from_elsewhere_joins_the_labels(labelling: Labelling, tmp_path: Path, write_wav: Write) -> None:
     new = write_wav(tmp_path / "new.wav", tone(2900.0, seed=77))
     labelling.correct(new, "new.wav", "high")
@@ -354,3 +350,13 @@ def test_a_correction_from_elsewhere_joins_the_labels(labelling: Labelling, tmp_
     assert [e.label for e in labelling.now.entries if e.name == "new.wav"] == ["owl"]
     assert labelling.undo() == "1 clip to 'owl'"
     assert labelling.undo() == "added 1 clip"
+
+
+def test_a_clip_that_takes_the_place_of_one_taken_back_is_heard_itself(labelling: Labelling, tmp_path: Path, write_wav: Write) -> None:
+    labelling.add(Dataset((Clip(write_wav(tmp_path / "first.wav", tone(200.0, seed=50)), "first.wav", None),)))
+    labelling.prepare()
+    labelling.undo()
+    added = labelling.add(Dataset((Clip(write_wav(tmp_path / "second.wav", tone(3000.0, seed=51)), "second.wav", None),)))
+    assert labelling.unheard == 1
+    labelling.prepare()
+    assert labelling.suggestion(added.ids[0]).label == "high"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import re
 from dataclasses import replace
@@ -81,10 +82,18 @@ def test_a_folder_that_is_missing_is_said(learned: Learned, tmp_path: Path) -> N
         report.write(tmp_path / "none" / "a.html", learned)
 
 
-def test_the_command_line_writes_reports(class_folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_command_line_writes_reports(
+    class_folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, first, second = tmp_path / "m.safetensors", tmp_path / "a.html", tmp_path / "b.html"
     assert main(["fit", str(class_folders), "-o", str(model), "--backbone", "fake", "--report", str(first)]) == 0
     assert "Beside simpler methods" in first.read_text(encoding="utf-8")
     assert main(["report", str(model), str(class_folders / "low"), "-o", str(second)]) == 0
     assert "Loudest for ‘" in second.read_text(encoding="utf-8")
     assert "wrote" in capsys.readouterr().out
+
+    (code,) = re.findall(r"Using it from Python</h2><pre>(.*?)</pre>", second.read_text(encoding="utf-8"), re.DOTALL)
+    (class_folders / "low").rename(tmp_path / "new clips")
+    monkeypatch.chdir(tmp_path)
+    exec(html.unescape(code), {})  # what is printed there for others to copy has to run
+    assert len(re.findall(r"^\d\.wav low ", capsys.readouterr().out, re.MULTILINE)) == 4

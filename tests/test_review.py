@@ -14,11 +14,14 @@ import numpy as np
 import pytest
 
 import app
-from calm_core import dataset, figures
+from calm_core import figures, readers
 from calm_core.backbones import backbone_row
 from calm_core.errors import DataError, ProjectError
-from calm_core.labelling import Labelling, checked, cut, read_clips, read_pool
-from calm_core.library import CurvePoint, Project, open_project, projects
+from calm_core.importing import checked, cut, read_clips, read_pool
+from calm_core.labelling import Labelling
+from calm_core.library.project import Project
+from calm_core.library.records import CurvePoint
+from calm_core.library.shelf import open_project, projects
 from calm_core.pseudo_labels import Vote
 from calm_core.studio import Studio
 from calm_ui import review, review_words, words
@@ -46,7 +49,7 @@ def bench(tmp_path: Path, studio: Studio, class_folders: Path, pool: Path) -> It
     (tmp_path / "visitors").mkdir()
     bench = Bench(tmp_path / "projects", tmp_path / "visitors")
     work = Labelling(Project.create(bench.root), studio, "fake")
-    work.add(dataset.read(class_folders))
+    work.add(readers.read(class_folders))
     work.add_checked(read_pool([pool]))
     work.prepare()
     bench.put(work)

@@ -24,7 +24,9 @@ import httpx
 import pytest
 
 from calm_core.labelling import Labelling
-from calm_core.library import DATABASE, NewClip, Project
+from calm_core.library.project import Project
+from calm_core.library.records import NewClip
+from calm_core.library.storage import DATABASE
 from calm_core.studio import Studio
 
 from .conftest import TONES_HZ, tone

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calm_core import dataset
+from calm_core import readers
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.classifier import CalmClassifier
 from calm_core.confidence import HeldOut
@@ -17,7 +17,8 @@ from calm_core.dataset import Clip, Dataset
 from calm_core.errors import BundleError, Cancelled, DataError, OptionError
 from calm_core.extraction import origin_of
 from calm_core.options import EACH_ITS_OWN, ExtractOptions, FitOptions
-from calm_core.studio import Learned, Studio, Workspace, spectrogram
+from calm_core.studio import Learned, Studio, spectrogram
+from calm_core.workspace import Workspace
 
 from .conftest import RATE_HZ, TONES_HZ, tone
 
@@ -26,7 +27,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def workspace(studio: Studio, class_folders: Path) -> Workspace:
-    return studio.add(Workspace(), dataset.read(class_folders))
+    return studio.add(Workspace(), readers.read(class_folders))
 
 
 def test_learn_and_predict(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone, tmp_path: Path, write_wav: Write) -> None:
@@ -40,7 +41,7 @@ def test_learn_and_predict(studio: Studio, workspace: Workspace, fake_backbone: 
 
     silent = write_wav(tmp_path / "silent.wav", np.zeros(RATE_HZ, np.float32))
     queries = [write_wav(tmp_path / "low.wav", tone(210, 0.7, seed=50)), silent, write_wav(tmp_path / "high.wav", tone(3100, 0.7, seed=51))]
-    found = studio.predict(learned.model, dataset.read_unlabelled(queries).clips, fake_backbone)
+    found = studio.predict(learned.model, readers.read_unlabelled(queries).clips, fake_backbone)
     assert [p.label for p in found] == ["low", "", "high"]
     assert "silent.wav" in found[1].error
     assert found[0].confidence is not None
@@ -150,14 +151,6 @@ def test_bad_clips_cost_only_themselves(studio: Studio, workspace: Workspace, tm
     assert len(grown.usable) == 13
 
 
-def test_the_same_clips_twice_are_duplicates_and_removing_one_frees_the_other(studio: Studio, workspace: Workspace) -> None:
-    clips = tuple(Clip(c.clip.path, "again/" + c.clip.name, c.clip.label) for c in workspace.checks)
-    twice = studio.add(workspace, Dataset(clips))
-    assert len(twice.usable) == 12
-    first = twice.checks[0].clip
-    assert len(twice.without([first]).usable) == 12
-
-
 def test_one_class_cannot_learn_and_says_what_to_do(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:
     one = Workspace(tuple(check for check in workspace.checks if check.clip.label == "low"))
     assert not one.can_learn
@@ -184,7 +177,7 @@ def test_multiple_choice_is_marked_and_no_model_of_it_answers(
 ) -> None:
     for i in range(4):
         write_wav(class_folders / "top" / f"{i}.wav", tone(6000 + 50 * i, seed=i))
-    data = dataset.read(class_folders)
+    data = readers.read(class_folders)
     asked: list[str] = []
 
     class Questioned(FakeBackbone):
@@ -210,13 +203,13 @@ def test_multiple_choice_is_marked_and_no_model_of_it_answers(
 
 def test_multiple_choice_needs_four_classes(studio: Studio, class_folders: Path, fake_backbone: FakeBackbone) -> None:
     with pytest.raises(OptionError, match="needs 4 classes"):
-        studio.evaluate(dataset.read(class_folders), fake_backbone, shots=[2], episodes=2, multiple_choice=True)
+        studio.evaluate(readers.read(class_folders), fake_backbone, shots=[2], episodes=2, multiple_choice=True)
 
 
 def test_evaluate_by_folds_never_mixes_them(studio: Studio, class_folders: Path, fake_backbone: FakeBackbone) -> None:
     rows = [f"{path.relative_to(class_folders)},{path.parent.name},{path.stem}" for path in sorted(class_folders.glob("*/*.wav"))]
     (class_folders / "metadata.csv").write_text("file_name,label,fold\n" + "\n".join(rows))
-    data = dataset.read(class_folders)
+    data = readers.read(class_folders)
     found, left_out = studio.evaluate(data, fake_backbone, shots=[1, 2], episodes=4, by_folds=True)
     assert (found.n_test, found.n_classes, left_out) == (12, 3, ())
     assert {row.shots for row in found.results} == {1, 2}
@@ -231,7 +224,7 @@ def test_evaluate_by_folds_never_mixes_them(studio: Studio, class_folders: Path,
 
 def test_folds_that_are_not_there_are_asked_for(studio: Studio, class_folders: Path, fake_backbone: FakeBackbone) -> None:
     with pytest.raises(DataError, match="has no fold"):
-        studio.evaluate(dataset.read(class_folders), fake_backbone, shots=[1], episodes=1, by_folds=True)
+        studio.evaluate(readers.read(class_folders), fake_backbone, shots=[1], episodes=1, by_folds=True)
 
 
 def test_spectrogram_shows_the_tone_at_its_frequency(tmp_path: Path, write_wav: Write) -> None:
@@ -251,14 +244,6 @@ def test_a_wrong_label_is_doubted_until_it_is_mended(studio: Studio, workspace: 
     mended = workspace.relabelled([wrong], "high").relabelled([doubt.clip], doubt.predicted)
     assert mended == workspace
     assert studio.learn(mended, fake_backbone, ladder=False).doubts == ()
-
-
-def test_relabelling_compares_the_audio_again(studio: Studio, workspace: Workspace) -> None:
-    clip = workspace.checks[0].clip
-    twice = studio.add(workspace, Dataset((replace(clip, name="again.wav", label="other"),)))
-    assert [check.clip.name for check in twice.checks if not check.usable] == [clip.name, "again.wav"]
-    mended = twice.relabelled([twice.checks[-1].clip], str(clip.label))
-    assert [check.clip.name for check in mended.checks if not check.usable] == ["again.wav"]
 
 
 def learned_with(truth: list[int], predicted: list[int], names: tuple[str, ...]) -> Learned:

@@ -20,11 +20,12 @@ from calm_core.audio import AUDIO_SUFFIXES
 from calm_core.backbones import offered
 from calm_core.classifier import CalmClassifier
 from calm_core.confidence import HeldOut
-from calm_core.dataset import Clip, Dataset, read_folder
+from calm_core.dataset import Clip, Dataset
 from calm_core.errors import BundleError, Cancelled, DataError
 from calm_core.evaluation import MethodResult
 from calm_core.inspection import Ablation
 from calm_core.options import FitOptions
+from calm_core.readers import read_folder
 from calm_core.studio import ClipPrediction, Doubt, Learned, Studio, spectrogram
 from calm_core.vectors import HeadVectors
 from calm_ui import clip_words, head_words, learn_words, predict_words, words

@@ -18,8 +18,9 @@ import soundfile
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # run as a script: the rooms are found from the repository root
 
-from calm_core import VectorStore, dataset  # noqa: E402
-from calm_core.studio import Studio, Workspace  # noqa: E402
+from calm_core import VectorStore, readers  # noqa: E402
+from calm_core.studio import Studio  # noqa: E402
+from calm_core.workspace import Workspace  # noqa: E402
 from tools import synth  # noqa: E402
 
 EXAMPLES = ROOT / "assets" / "examples"
@@ -47,11 +48,11 @@ def learn() -> None:
     with tempfile.TemporaryDirectory() as folder:
         studio = Studio(VectorStore(Path(folder)))
         backbone = studio.backbone("pocket", "cpu")
-        workspace = studio.add(Workspace(), dataset.read(EXAMPLES / "support"))
+        workspace = studio.add(Workspace(), readers.read(EXAMPLES / "support"))
         learned = studio.learn(workspace, backbone, ladder=False)
         learned.model.save(EXAMPLES / "example.safetensors")
         print(f"{learned.model.held_out.how} accuracy {learned.accuracy}")
-        for found in studio.predict(learned.model, dataset.read_unlabelled([EXAMPLES / "queries"]).clips, backbone):
+        for found in studio.predict(learned.model, readers.read_unlabelled([EXAMPLES / "queries"]).clips, backbone):
             print(found.name, found.label, found.confidence)
 
 

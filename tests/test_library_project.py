@@ -6,10 +6,7 @@ import errno
 import multiprocessing
 import os
 import random
-import shutil
 import signal
-import sqlite3
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -17,41 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from calm_core import library
 from calm_core.errors import DataError, ProjectError, StaleError
-from calm_core.library import (
-    CurvePoint,
-    Judgement,
-    NewClip,
-    Project,
-    delete_project,
-    move_from_cache,
-    newly_judged,
-    open_project,
-    project_info,
-    projects,
-    projects_home,
-    sweep,
-)
+from calm_core.library.project import Project
+from calm_core.library.records import CurvePoint, Judgement, NewClip, newly_judged
+from calm_core.library.shelf import sweep
+
+from .conftest import new_clips
 
 LABELS = ("owl", "bat", "frog")
-
-
-def new_clips(folder: Path, count: int, start: int = 0, **more: object) -> list[NewClip]:
-    """Files that are told apart by their bytes: the library asks nothing else of them."""
-    folder.mkdir(exist_ok=True)
-    found = []
-    for i in range(start, start + count):
-        (folder / f"{i}.wav").write_bytes(f"sound {i}".encode())
-        found.append(NewClip(folder / f"{i}.wav", f"{i}.wav", **more))  # type: ignore[arg-type]
-    return found
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with Project.create(tmp_path / "projects", "Night") as project:
-        project.add(new_clips(tmp_path / "new", 6))
-        yield project
 
 
 def said(project: Project) -> dict[int, Judgement]:
@@ -137,7 +107,9 @@ def test_a_new_act_ends_what_was_undone_and_its_files_go(project: Project, tmp_p
 
 def test_what_was_taken_back_can_be_added_again_at_once(project: Project, tmp_path: Path) -> None:
     project.undo()
-    assert len(project.add(new_clips(tmp_path / "new", 6))) == 6
+    again = project.add(new_clips(tmp_path / "new", 6))
+    assert len(again) == 6
+    assert min(again) > 6  # a number means one clip for ever
     assert all(entry.path.is_file() for entry in project.snapshot().entries)
 
 
@@ -164,6 +136,42 @@ def test_a_stale_tab_must_look_again(project: Project) -> None:
         assert said(project)[1].label == "bat"
         project.label([1], "owl")
         assert said(other)[1].label == "owl"
+
+
+def test_an_act_that_fails_leaves_no_files(project: Project, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def files() -> set[Path]:
+        return {path for path in (project.folder / "clips").rglob("*") if path.is_file()}
+
+    before, more = files(), new_clips(tmp_path / "new", 3, start=10)
+    with pytest.raises(ProjectError, match="no name for a class"):
+        project.add([*more, replace(more[0], judgement=Judgement(" owl", "positive", "person"))])
+    with pytest.raises(DataError, match=r"'gone\.wav' can't be kept"):
+        project.add([*more, NewClip(tmp_path / "gone.wav", "gone.wav")])
+    with Project(project.folder) as other:
+        other.label([1], "owl")
+    with pytest.raises(StaleError):
+        project.add(more)
+    assert files() == before
+    project.snapshot()
+    renamed = (tmp_path / "new" / "0.wav").rename(tmp_path / "0.flac")
+    assert project.add([NewClip(renamed, "0.flac")]) == ()
+    assert files() == before
+    assert len(project.add(more)) == 3
+    assert len(files()) == len(before) + 3
+    assert caplog.text == ""
+
+
+def test_a_file_that_cannot_be_deleted_undoes_no_act(
+    project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    project.undo()
+    monkeypatch.setattr(Path, "unlink", refused)
+    project.add_classes(["owl"])
+    assert project.snapshot().class_names == ("owl",)
+    assert "files that no clip needs stay" in caplog.text
 
 
 def test_two_tabs_at_once_lose_nothing(project: Project) -> None:
@@ -204,157 +212,14 @@ def test_an_act_is_all_or_nothing(project: Project) -> None:
         project.delete_class("crow")
 
 
-def test_a_busy_project_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "BUSY_TIMEOUT_MS", 20)
-    with Project(project.folder) as late:
-        project._db.execute("BEGIN IMMEDIATE")
-        with pytest.raises(ProjectError, match="was busy"):
-            late.label([1], "owl")
-        project._db.execute("ROLLBACK")
-
-
-def test_damage_and_strangers_are_refused(project: Project) -> None:
-    root = project.folder.parent
-    with pytest.raises(ProjectError, match="no project 'gone'"):
-        open_project(root, "gone")
-    for id in ("../new", "", "a/b"):
-        with pytest.raises(ProjectError, match="is no project"):
-            open_project(root, id)
-    project.close()
-    with sqlite3.connect(project.folder / library.DATABASE) as db:
-        db.execute("PRAGMA user_version = 7")
-    db.close()
-    with pytest.raises(ProjectError, match="format version 7"):
-        open_project(root, project.id)
-    (project.folder / library.DATABASE).write_bytes(b"not a database at all, but long enough to be looked at" * 40)
-    with pytest.raises(ProjectError, match="damaged"):
-        open_project(root, project.id)
-    assert "damaged" in projects(root)[0].error
-
-
-def test_list_and_sweep(project: Project) -> None:
-    root = project.folder.parent
-    project.label([1, 2], "owl")
-    with Project.create(root, "Old") as old:
-        pass
-    os.utime(old.folder / library.SEEN, (0, 0))
-    assert [(info.name, info.clips, info.labelled) for info in projects(root)] == [("Night", 6, 2), ("Old", 0, 0)]
-    assert sweep(root, 3600) == (old.id,)
-    assert [info.id for info in projects(root)] == [project.id]
-    assert projects(root / "nowhere") == ()
-    assert sweep(root / "nowhere", 0) == ()
-    (old.folder / "clips").mkdir(parents=True)  # an earlier sweep was cut off, or a visitor wrote into it meanwhile
-    os.utime(old.folder, (0, 0))
-    assert sweep(root, 3600) == (old.id,)
-    assert not old.folder.exists()
-
-
-def test_a_deleted_project_is_gone_for_every_tab(project: Project) -> None:
-    root = project.folder.parent
-    info = project_info(root, project.id)
-    assert (info.name, info.clips) == ("Night", 6)
-    delete_project(root, project.id)
-    assert projects(root) == ()
-    assert not project.folder.exists()
-    for call in (lambda: project.label([1], "owl"), lambda: delete_project(root, project.id), lambda: project_info(root, project.id)):
-        with pytest.raises(ProjectError, match="may have been deleted"):
-            call()
-    with pytest.raises(ProjectError, match="is no project"):
-        delete_project(root, "../" + root.name)
-
-
-@pytest.mark.parametrize(("code", "tries"), [(errno.ENOTEMPTY, 2), (errno.EACCES, 1)])
-def test_a_deletion_that_the_disk_refuses_names_no_path(
-    code: int, tries: int, project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    tried = []
-
-    def refused(folder: Path) -> None:
-        tried.append(folder)
-        raise OSError(code, os.strerror(code), str(folder))
-
-    monkeypatch.setattr(shutil, "rmtree", refused)
-    with pytest.raises(ProjectError, match=os.strerror(code)) as caught:
-        delete_project(project.folder.parent, project.id)
-    assert tried == [project.folder] * tries
-    assert repr(project.id) in str(caught.value)
-    assert str(project.folder.parent) not in str(caught.value)
-    assert str(project.folder) in caplog.text
-
-
-def test_a_clip_that_comes_while_a_project_is_deleted_goes_too(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    rmtree, late = shutil.rmtree, [OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))]
-
-    def once_late(folder: Path) -> None:
-        if late:
-            raise late.pop()
-        rmtree(folder)
-
-    monkeypatch.setattr(shutil, "rmtree", once_late)
-    delete_project(project.folder.parent, project.id)
-    assert not project.folder.exists()
-
-
-def test_a_damaged_project_can_be_deleted(project: Project) -> None:
-    root = project.folder.parent
-    project.close()
-    (project.folder / library.DATABASE).write_bytes(b"not a database at all, but long enough to be looked at" * 40)
-    assert "damaged" in project_info(root, project.id).error
-    delete_project(root, project.id)
-    assert not project.folder.exists()
-
-
-@pytest.mark.parametrize("across_disks", [False, True])
-def test_projects_move_from_the_cache_to_the_data_folder(across_disks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CALM_HOME")
-    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
-    monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / "data"))
-    root = projects_home()
-    assert root == tmp_path / "data" / "projects"
-    assert move_from_cache(root) == ()
-    with Project.create(tmp_path / "cache" / "projects", "Old") as old:
-        old.add(new_clips(tmp_path, 2))
-    if across_disks:
-        rename = Path.rename
-
-        def refused(path: Path, target: Path) -> Path:
-            if path == old.folder:
-                raise OSError(errno.EXDEV, "Invalid cross-device link")
-            return rename(path, target)
-
-        monkeypatch.setattr(Path, "rename", refused)
-    assert move_from_cache(root) == (old.id,)
-    assert move_from_cache(root) == ()
-    assert not old.folder.exists()
-    with open_project(root, old.id) as moved:
-        assert all(entry.path.is_file() for entry in moved.snapshot().entries)
-    assert [folder.name for folder in (tmp_path / "data").iterdir()] == ["projects"]
-
-
-def test_what_cannot_be_moved_stays_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CALM_HOME")
-    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
-    Project.create(tmp_path / "cache" / "projects", "Old").close()
-    (tmp_path / "data").write_text("a file where the folder should be")
-    with pytest.raises(ProjectError, match="move the folders yourself"):
-        move_from_cache(tmp_path / "data" / "projects")
-    assert [info.name for info in projects(tmp_path / "cache" / "projects")] == ["Old"]
-
-
-def test_calm_home_holds_projects_too(calm_home: Path) -> None:
-    assert projects_home() == calm_home / "projects"
-    Project.create(projects_home()).close()
-    assert move_from_cache(projects_home()) == ()
-
-
-def test_a_closed_project_and_one_that_was_deleted_say_so(project: Project) -> None:
+def test_a_closed_project_and_one_that_was_deleted_say_so(project: Project, tmp_path: Path) -> None:
     with Project(project.folder) as late:
         project.close()
         for call in (project.snapshot, project.changed_elsewhere, project.undo, lambda: project.label([1], "owl")):
             with pytest.raises(ProjectError, match="was closed; open it again"):
                 call()
         sweep(project.folder.parent, -1)
-        for call in (late.seen, late.undo, late.redo, lambda: late.label([1], "owl")):
+        for call in (late.seen, late.undo, late.redo, lambda: late.label([1], "owl"), lambda: late.add(new_clips(tmp_path, 1))):
             with pytest.raises(ProjectError, match="may have been deleted"):
                 call()
         assert not late.folder.exists()
@@ -364,7 +229,7 @@ def test_a_label_for_audio_that_is_here_unlabelled_is_kept(project: Project, tmp
     owl = Judgement("owl", "positive", "person")
     project.label([2], "bat")
     before = project.snapshot()
-    assert project.add(new_clips(tmp_path / "new", 7, judgement=owl)) == (7,)
+    assert len(project.add(new_clips(tmp_path / "new", 7, judgement=owl))) == 1
     assert [entry.label for entry in project.snapshot().entries] == ["owl", "bat", *["owl"] * 5]
     assert newly_judged(before, project.snapshot()) == 5
     assert project.undo() == "added 1 clip and labels of 5 clips that were here"
@@ -374,6 +239,17 @@ def test_a_label_for_audio_that_is_here_unlabelled_is_kept(project: Project, tmp
     assert project.add([replace(window, judgement=owl)]) == ()
     assert said(project)[clip] == owl
     assert said(project)[1] == Judgement()
+
+
+def test_a_persons_label_is_kept_against_a_machines(project: Project, tmp_path: Path) -> None:
+    guess, owl = Judgement("bat", "positive", "machine", 0.9), Judgement("owl", "positive", "person")
+    project.judge({1: guess, 2: guess, 3: Judgement("bat", "positive", "person")})
+    before = project.snapshot()
+    assert project.add(new_clips(tmp_path / "new", 1, judgement=Judgement("frog", "positive", "machine", 0.6))) == ()
+    assert said(project)[1] == guess  # a guess isn't better for being newer
+    assert project.add(new_clips(tmp_path / "new", 3, judgement=owl)) == ()
+    assert [entry.judgement for entry in project.snapshot().entries[:3]] == [owl, owl, Judgement("bat", "positive", "person")]
+    assert newly_judged(before, project.snapshot()) == 2
 
 
 # ---- kill -9 ---------------------------------------------------------------------------------------------------------------
@@ -392,7 +268,7 @@ def write_until_killed(folder: Path, seed: int, acknowledge: Connection) -> None
 def test_kill_minus_9_at_random_moments_loses_nothing_that_was_acknowledged(project: Project) -> None:
     """From a server process that has imported the library already, so that 20 starts take no time."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.test_library"])
+    context.set_forkserver_preload(["tests.test_library_project"])
     draw = random.Random(5)
     expected = dict.fromkeys(range(1, 7))
     total = 0
