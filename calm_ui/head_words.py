@@ -13,7 +13,7 @@ from calm_core.inspection import Ablation, HeadCard, reasons
 from calm_core.studio import ClipPrediction, Learned, Listening
 
 from .session import Current
-from .words import attribute, classes_of, count, esc, notice, percent
+from .words import attribute, classes_of, count, esc, example_notice, notice, percent
 
 HEAD_HEADERS = ["class", "layer", "head", "reliability", "weight", "chance"]
 VOTE_HEADERS = ["#", "clip", "class", "the head says", "sure", "cosine"]
@@ -196,4 +196,4 @@ def heads_caption(current: Current | None) -> str:
 def which_heads(current: Current | None) -> str:
     if current is None:
         return ""
-    return f'<p class="calm-big">Reliable heads of {esc(classes_of(current))}</p>'
+    return f'{example_notice(current)}<p class="calm-big">Reliable heads of {esc(classes_of(current))}</p>'

@@ -193,7 +193,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
             gr.update(visible=False),
             gr.update(visible=True),
             learn_words.headline(current),
-            words.bullets((*learned.model.warnings, *learned.advice), "warning"),
+            words.bullets((*learned.model.warnings, *(learned.advice if current.source != "example" else ())), "warning"),
             _class_figure(learned),
             figures.confusion_matrix(learned.confusion, learned.model.class_names),
             learn_words.class_rows(learned),

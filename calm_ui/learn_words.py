@@ -12,7 +12,7 @@ from calm_core.options import FitOptions
 from calm_core.studio import Doubt, Learned, Workspace
 
 from .session import Current
-from .words import LONG_NAME, backbone_title, capital, caption, count, duration, esc, percent, progress
+from .words import LONG_NAME, backbone_title, capital, caption, count, duration, esc, example_notice, percent, progress
 
 LADDER_HEADERS = ["method", "accuracy", "95\u202f% interval"]
 DOUBT_HEADERS = ["#", "file", "your label", "sounds like", "chance that your label is right"]
@@ -61,14 +61,14 @@ def headline(current: Current) -> str:
     source = {
         "clips": f"Learned from {count(len(learned.clips), 'clip')} in {duration(learned.seconds)} with “{backbone}”.",
         "file": f"Loaded from a file; it was learned with “{backbone}”.",
-        "example": "This is the example classifier that the page opens with, not one of yours.",
+        "example": "",
     }[current.source]
     meaning = (
         f"Each clip was judged by classifiers that had not heard it. Guessing among {count(classes, 'class', 'classes')} "
         f"would be right {percent(1 / classes)} of the time."
     )
     return (
-        f'<div class="calm-headline"><p class="calm-big">{how_measured(learned)} accuracy <b>{esc(found)}</b></p>'
+        f'{example_notice(current)}<div class="calm-headline"><p class="calm-big">{how_measured(learned)} accuracy <b>{esc(found)}</b></p>'
         f"<p>{esc(meaning)} {esc(source)} {esc(settings_in_words(learned.model.options))}</p></div>"
     )
 

@@ -63,6 +63,7 @@ ul.calm-notice li { margin: 0; }
 .calm-answers.calm-into { align-items: center; margin: 0.8rem 0 0; }
 .calm-low { align-items: end; }
 .calm-few { border-style: dashed; border-color: #d97706; }
+:is(#learn-headline, #heads-model) .calm-notice { margin-bottom: 0.9rem; }
 .calm-progress p { margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .calm-headline { line-height: 1.5; overflow-wrap: anywhere; }
 .calm-headline p { margin: 0 0 0.3rem; }

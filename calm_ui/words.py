@@ -112,6 +112,16 @@ def classes_of(current: Current) -> str:
     ] + f" of {shown}"
 
 
+def example_notice(current: Current | None) -> str:
+    """Over whatever comes from the classifier that the page opens with: that it is nobody's own, and the way to one; "" for others."""
+    if current is None or current.source != "example":
+        return ""
+    return notice(
+        f"This is an example, not yours: the page opens with {classes_of(current)}, so that there is something to look at. For your own, "
+        "add recordings in the tab Clips and press the button in the tab Learn; it takes the example's place."
+    )
+
+
 def listed(names: Sequence[str], last: str = "and") -> str:
     """'‘bat’, ‘owl’ and ‘wren’'"""
     quoted = [f"‘{name}’" for name in names]

@@ -232,7 +232,7 @@ def test_from_a_zip_to_an_answer_with_its_reasons(
     expect(page.locator("#predict-files")).to_contain_text("broken")
     page.locator("#predict-button").click()
     expect(page.locator("#predict-sentence")).to_contain_text("‘tone’ with")
-    expect(page.locator("#predict-sentence")).to_contain_text("Of your classes only ‘tone’ fits.")
+    expect(page.locator("#predict-sentence")).to_contain_text("Of the known classes only ‘tone’ fits.")
     expect(page.locator("#predict-about")).to_contain_text("None of these")
     rows = page.locator("#predict-table [role=row]")
     expect(rows.filter(has_text="query é.wav")).to_contain_text("tone")
@@ -486,6 +486,8 @@ def test_looking_at_the_page_leaves_no_files(page: Page, visitors: Path) -> None
     before = set(root.iterdir())
     page.reload()
     tab(page, "Learn")
+    expect(page.locator("#learn-headline")).to_contain_text("This is an example, not yours")
+    expect(page.locator("#learn-warnings")).to_have_text("")  # nobody is to record more of the example's classes
     with page.expect_download() as download:  # the example classifier, as it is installed
         page.locator("#learn-download").click()
     assert download.value.suggested_filename == EXAMPLE_MODEL.name

@@ -613,9 +613,9 @@ def answered(prediction_set: tuple[str, ...] | None, label: str = "owl") -> Clip
 @pytest.mark.parametrize(
     ("prediction_set", "cell", "sentence"),
     [
-        (("owl",), "only owl", "Of your classes only ‘owl’ fits."),
+        (("owl",), "only owl", "Of the known classes only ‘owl’ fits."),
         (("owl", "wren"), "owl, wren", "It fits ‘owl’ or ‘wren’; in nine cases of ten the right class is among those that fit."),
-        (("owl", "bat", "wren"), "any of them", "It could be any of your classes: none can be ruled out."),
+        (("owl", "bat", "wren"), "any of them", "It could be any of the known classes: none can be ruled out."),
         (("wren", "bat"), "wren, bat", "Odd for ‘owl’, though closest to it; it fits ‘wren’ or ‘bat’."),
     ],
 )
@@ -630,7 +630,7 @@ def test_none_of_the_classes_promises_nothing() -> None:
     row = answered(())
     assert predict_words.prediction_rows([row], NAMES)[0][2:5] == ["owl?", "none of these", ""]  # no 80 % beside it
     said = predict_words.answer(row, NAMES)
-    assert "None of your classes?" in said
+    assert "None of the known classes?" in said
     assert "closest is ‘owl’" in said
     assert "80\u202f%" not in said
 
@@ -645,6 +645,20 @@ def test_without_a_calibration_the_reason_is_given_once() -> None:
     assert "fits" not in predict_words.answer(row, NAMES)
     assert "few" not in predict_words.answer(row, NAMES)
     assert "only 6 clips" in predict_words.about_answers(Answers(Current(Learned(Model()), "file"), (row, row)))
+
+
+def test_the_example_is_not_taken_for_the_visitors_own() -> None:
+    example = app.example()
+    assert example is not None
+    own = replace(example, source="file")
+    for say in (learn_words.headline, head_words.which_heads, predict_words.asked):
+        assert "This is an example, not yours" in say(example)
+        assert "add recordings in the tab Clips" in say(example)
+        assert "an example" not in say(own)
+    row = answered(("owl",))
+    assert predict_words.older(Answers(example, (row,)), example) == "The example classifier gave these answers, not one of yours."
+    assert predict_words.older(Answers(own, (row,)), own) == ""
+    assert "Press Predict to ask the present one" in predict_words.older(Answers(example, (row,)), own)
 
 
 def test_names_in_sets_are_escaped() -> None:
