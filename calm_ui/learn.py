@@ -291,8 +291,8 @@ def _build_settings(backbone: gr.Dropdown) -> tuple[gr.components.Component, ...
         auto = gr.Checkbox(
             False,
             label=learn_words.CHOOSE,
-            info="By how well left-out clips are recognised. It pays from about ten clips a class on, and takes several times as long. "
-            "Unticked, the values below count; they stand as in the CALM paper.",
+            info="By how well clips not heard before are recognised. It pays from about ten clips a class on, and takes several times as "
+            "long. Unticked, the values below count; they stand as in the CALM paper.",
             elem_id="learn-auto",
         )
         with gr.Row():

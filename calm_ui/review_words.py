@@ -251,9 +251,9 @@ def acceptance(found: Acceptance) -> str:
     wrong = found.expected_wrong or 0.0
     expect = "fewer than one of them" if wrong < 1 else f"about {wrong:.0f} of them"
     proof = (
-        f"Of your own labelled clips, {n} got such a confidence when left out, and {right} of those were right."
+        f"Of your own labelled clips, {n} got such a confidence from the others alone, and {right} of those were right."
         if n
-        else "None of your own labelled clips got such a confidence when left out, so nothing stands behind this."
+        else "None of your own labelled clips got such a confidence from the others alone, so nothing stands behind this."
     )
     return (
         f"This labels {count(len(found.clips), 'clip')}: {each}. If the confidence is right, expect {expect} to be wrong. {proof} "
@@ -289,12 +289,10 @@ def curve_text(points: Sequence[CurvePoint]) -> str:
     """The curve as a sentence."""
     asked = [point for point in points if point.n]
     if not asked:
-        return caption(
-            "Each labelled clip is left out in turn and recognised by the others; the share that is right grows with the labels."
-        )
+        return caption("Each labelled clip in turn is recognised by the others alone; the share that is right grows with the labels.")
     first, last = asked[0], asked[-1]
     now = Proportion(last.hits, last.n)
-    text = f"With {count(last.labels, 'labelled clip')}, {now} are recognised when they are left out."
+    text = f"With {count(last.labels, 'labelled clip')}, {now} are recognised, each by the others alone."
     if last.labels > first.labels:
         before, share = first.hits / first.n, last.hits / last.n
         moved = "It has risen" if share > before else "It has fallen" if share < before else "It is as it was"

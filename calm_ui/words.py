@@ -12,6 +12,7 @@ from .jobs import Step
 from .session import KEEP_HOURS, Current, Session
 
 LONG_NAME = 60
+ACCURACY = "Accuracy on clips it had not heard"  # "left out" are only the clips that a person, or the preflight, leaves out
 
 
 def esc(text: object) -> str:

@@ -210,7 +210,7 @@ def test_from_a_zip_to_an_answer_with_its_reasons(
     button = page.locator("#learn-button")
     expect(button).to_have_text(f"Learn from {PER_CLASS * len(CLASSES)} clips of {len(CLASSES)} classes")
     button.dblclick()
-    expect(page.locator("#learn-headline")).to_contain_text("Leave-one-out accuracy 100 %")
+    expect(page.locator("#learn-headline")).to_contain_text("Accuracy on clips it had not heard 100 %")
     expect(button).to_be_enabled()
     assert len(studio.learned) == before + 1  # a double click is one job
     model = studio.learned[-1].model

@@ -360,7 +360,7 @@ def test_the_curve_and_its_words() -> None:
         figures.accuracy_curve([1, 2], [1], [1], [1])
     assert "With 4 labelled clips" in review_words.curve_text(points)
     assert review_words.curve_rows(points)[0][:3] == [4, "3 of 4", "75\u202f%"]
-    assert "left out in turn" in review_words.curve_text([])
+    assert "by the others alone" in review_words.curve_text([])
 
 
 def test_a_damaged_event_is_refused(tmp_path: Path) -> None:

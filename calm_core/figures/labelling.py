@@ -24,7 +24,7 @@ def accuracy_curve(labels: ArrayLike | None, accuracy: ArrayLike | None, lows: A
     last = sorted({int(n): i for i, n in enumerate(x)}.values(), key=lambda i: x[i])
     x, y, low, high = x[last], y[last], low[last], high[last]
     hover = [
-        f"With {clips_text(n)} labelled, {percent_text(v)} of those left out are recognised<br>"
+        f"With {clips_text(n)} labelled, {percent_text(v)} are recognised by the others<br>"
         f"(95% interval {percent_text(a)} to {percent_text(b)})."
         for n, v, a, b in zip(x, y, low, high, strict=True)
     ]
@@ -51,5 +51,5 @@ def accuracy_curve(labels: ArrayLike | None, accuracy: ArrayLike | None, lows: A
     reach = max(float(x[-1] - x[0]), 4.0)  # labels
     ends = [float(x[0]) - 0.03 * reach, max(float(x[-1]), float(x[0]) + 4) + 0.03 * reach]
     figure.update_xaxes(grid_axis("labelled clips") | {"range": ends, "nticks": 8, "tickformat": "d"})
-    figure.update_yaxes(grid_axis("recognised when left out") | PERCENT_TICKS | {"range": [0, 1.02]})
+    figure.update_yaxes(grid_axis("recognised by the others") | PERCENT_TICKS | {"range": [0, 1.02]})
     return figure
