@@ -50,6 +50,7 @@ def class_cards(workspace: Workspace, pictures: int, thumbnail: Callable[[Path],
         amount = (count(usable, "clip") if usable == len(given) else f"{usable} of {count(len(given), 'clip')}") + _by_hand(given)
         sounding = [check for check in given if check.content_id and check.status is not ClipStatus.EXCLUDED]
         shown = "".join(_thumbnail(thumbnail(check.clip.path)) for check in sounding[:pictures])
+        shown += f"<small>+{more}</small>" if (more := len(sounding) - pictures) > 0 else ""
         few = "" if usable > 1 else " calm-few"
         cells.append(
             f'<li><button type="button" class="calm-card{few}" data-pick="{attribute(name)}" title="Open this class">'

@@ -490,6 +490,8 @@ def test_a_class_shows_some_of_its_clips_at_a_time(tmp_path: Path) -> None:
     assert "No clip of this class" in clip_words.tiles([], 0, 24, lambda _: "")
     card = clip_words.class_cards(desk.session.workspace, 2, lambda path: f"picture of {path.name}")
     assert card.count("<img") == 2
+    assert "+1</small>" in card
+    assert "+" not in clip_words.class_cards(desk.session.workspace, 3, lambda _: "")
     assert len({clip_words.clip_key(check.clip) for check in checks}) == 3
     assert clip_words.clip_key(checks[0].clip) != clip_words.clip_key(replace(checks[0].clip, label="bat"))
 
