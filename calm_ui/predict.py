@@ -41,7 +41,7 @@ def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, 
             microphone = gr.Audio(sources=["microphone"], type="filepath", label="Or record one", elem_id="predict-microphone")
     with gr.Row():
         button = gr.Button("Predict", variant="primary", interactive=False, elem_id="predict-button")
-        examples = gr.Button("Try the example queries", interactive=False, elem_id="predict-examples")
+        examples = gr.Button("Try the example clips", interactive=False, elem_id="predict-examples")
         cancel = gr.Button("Cancel", visible=False, elem_id="predict-cancel")
     status = gr.HTML(elem_id="predict-progress", elem_classes="calm-progress")
     nothing = gr.HTML(words.notice("No answers yet. Drop clips or record one, then press Predict.", "empty"), elem_id="predict-empty")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from calm_core.backbones import BackboneRow, backbone_row
+from calm_core.backbones import backbone_row
 from calm_core.errors import BackboneError
 
 from .jobs import Step
@@ -74,14 +74,12 @@ def bullets(lines: Iterable[str], kind: str = "info") -> str:
     return f'<ul class="calm-notice calm-{kind}">{items}</ul>' if items else ""
 
 
-def status_line(row: BackboneRow, device: str, session: Session, forgets: bool) -> str:
+def status_line(device: str, session: Session, forgets: bool) -> str:
     """forgets: the projects of the tab Review are deleted like all else."""
     kept = f"stay on this server, deleted at most {KEEP_HOURS} hours after your last step"
     used = f"{session.compute_s:.1f} s"
     parts = [
-        ("Device", {"cpu": "this server's processor (CPU)", "cuda": "graphics processor (GPU)"}.get(device.split(":")[0], device)),
-        ("Memory needed", f"about {row.memory_gb:g} GB"),
-        ("Heads", f"{row.heads.replace(' x ', ' layers × ')} heads"),
+        ("Runs on", {"cpu": "this server's processor (CPU)", "cuda": "graphics processor (GPU)"}.get(device.split(":")[0], device)),
         ("Computing time used", used),
         ("Your clips", kept if forgets else f"{kept}; projects in Review stay until you delete them"),
     ]

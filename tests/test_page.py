@@ -467,6 +467,16 @@ def test_many_clips_are_moved_by_drag_and_left_out_by_key(page: Page, archive: P
     assert faults == []
 
 
+def test_the_example_clips_are_offered_while_there_are_none(page: Page) -> None:
+    example, cards = page.locator("#clips-example"), page.locator("#clips-classes")
+    example.click()
+    expect(page.locator("#clips-progress")).to_have_text("Added 24 clips.")
+    expect(cards.locator(".calm-strip").first).to_have_text("+2")
+    expect(example).to_be_hidden()
+    page.locator("#clips-undo").click()
+    expect(example).to_be_visible()
+
+
 def test_starting_over_takes_the_answers_too(page: Page, archive: Path, query: Path) -> None:
     add_zip(page, archive)
     learn(page)

@@ -15,7 +15,6 @@ import pytest
 
 import app
 from calm_core import dataset, figures
-from calm_core.backbones import backbone_row
 from calm_core.errors import DataError, ProjectError
 from calm_core.labelling import Labelling, checked, cut, read_clips, read_pool
 from calm_core.library import CurvePoint, Project, open_project, projects
@@ -329,7 +328,7 @@ def test_what_a_deletion_loses_is_said(bench: Bench) -> None:
     assert "“&lt;b&gt;”? Its 21 clips, 12 labels by you and the whole history go for good" in said
     assert "can't be opened? Project 'x' is damaged" in html.unescape(review_words.deletion(replace(info, error="project 'x' is damaged")))
     for forgets in (False, True):
-        said = words.status_line(backbone_row("fake"), "cpu", Session(), forgets)
+        said = words.status_line("cpu", Session(), forgets)
         assert ("projects in Review stay until you delete them" in said) is not forgets
 
 
