@@ -395,9 +395,12 @@ def test_classes_are_mended_and_the_mending_taken_back(page: Page, archive: Path
     tiles = page.locator("#clips-tiles .calm-tile")
     tiles.nth(1).locator("button").click()
     expect(page.locator("#clips-chosen-title")).to_contain_text("tone/1.wav: OK")
+    expect(page.locator("#clips-ticked")).to_be_hidden()
+    tiles.nth(0).locator(".calm-tick").check()
     page.locator("#clips-move").click()
-    expect(page.get_by_text("No clip is ticked")).to_be_visible()
+    expect(page.get_by_text("The class has no name")).to_be_visible()
     expect(said.locator("p")).to_have_count(0)  # "Added ..." is of an earlier act
+    expect(page.locator(".calm-ticked")).to_have_text("1 ticked")  # nothing was done, so they stay
     for tile in (0, 2):
         tiles.nth(tile).locator(".calm-tick").check()
     page.locator("#clips-move-to input").fill("beep")
@@ -413,8 +416,10 @@ def test_classes_are_mended_and_the_mending_taken_back(page: Page, archive: Path
     expect(said).to_have_text("‘beep’ merged into ‘whistle’: 2 clips.")
     expect(page.locator("#clips-undo")).to_have_text("Undo: ‘beep’ merged into ‘whistle’: 2 clips")
     expect(page.locator("#clips-class-title")).to_have_text(f"‘whistle’: {PER_CLASS + 2} clips")
+    page.locator("[data-press=clips-remove-ticked]").click()
+    expect(page.get_by_text("No clip is ticked")).to_be_visible()
     page.locator("#clips-tiles .calm-all").check()
-    page.locator("#clips-remove-ticked").click()
+    page.locator("[data-press=clips-remove-ticked]").click()
     expect(cards).not_to_contain_text("whistle")
     expect(page.locator("#clips-class")).to_be_hidden()
     for left in ("whistle 6 clips", "beep 2 clips", "tone 4 clips"):
@@ -446,9 +451,16 @@ def test_many_clips_are_moved_by_drag_and_left_out_by_key(page: Page, archive: P
     page.keyboard.press("x")
     expect(said).to_have_text("1 clip left out of learning.")
     expect(tiles.first).to_contain_text("left out: by you")
+    expect(page.locator("[data-press=clips-take-in]")).to_be_visible()
+    expect(page.locator(".calm-ticked")).to_have_text("")
+    expect(page.locator("#clips-ticked")).to_be_hidden()
     expect(cards).to_contain_text("tone 1 of 2 clips, 1 left out by you")
     expect(page.locator("#clips-table [role=row]").filter(has_text="tone/2.wav")).to_contain_text("left out: by you")
     expect(tiles.first.locator(".calm-tick")).to_be_focused()  # the keys go on from here
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator(".calm-ticked")).to_have_text("2 ticked")
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(page.locator(".calm-ticked")).to_have_text("1 ticked")
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("1")
     expect(said).to_have_text("‘tone’ merged into ‘hum’: 2 clips.")

@@ -542,6 +542,15 @@ def test_earlier_clips_begin_where_the_last_ones_are(tmp_path: Path, monkeypatch
     assert shows[0].fn(desk, "owl", "", 2)[place] == 0
 
 
+def test_pictures_that_were_made_meanwhile_are_drawn(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    paths = clips_of(tmp_path, desk, 300, 700)
+    (pictures,) = (fn.fn for fn in app.build_demo(backbone="fake").fns.values() if fn.name == "show_pictures")
+    made = [thumbnail(desk, path) for path in paths]  # as for the card, after the tiles were drawn without them
+    assert all(picture in pictures(desk, "owl", "", 0) for picture in made)
+    assert pictures(desk, None, "", 0) == gr.skip()
+
+
 def test_only_what_was_learned_from_clips_here_can_be_corrected(tmp_path: Path) -> None:
     desk, row = Desk(tmp_path), ClipPrediction("a.wav", tmp_path / "a.wav", label="owl")
     for label, hz in (("owl", 300), ("bat", 700)):
