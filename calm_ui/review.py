@@ -303,7 +303,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
 
         def run(progress: Progress, _: Cancel) -> None:
             progress(0, 1, "taking the labelled clips to the tab Clips")
-            needs = sum(path.stat().st_size for path in {entry.path for entry in entries if entry.learnable})
+            needs = sum(path.stat().st_size for path in {entry.path for entry in intake.labelled(entries)})
             check = partial(page.studio.add, progress=lambda done, total, _: progress(done, total, "checking"))
             desk.add(lambda into: intake.from_labels(entries, into), check, needs, instead=True)
 

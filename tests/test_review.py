@@ -297,6 +297,15 @@ def test_taking_labels_along_shows_its_progress(bench: Bench, tmp_path: Path) ->
     assert not desk.session.earlier[-1].checks
 
 
+def test_clips_that_are_left_out_need_room_too(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries, needed = [entry for entry in bench.require().now.entries if entry.learnable], []
+    bench.require().judge([entries[0].id], state="excluded")
+    monkeypatch.setattr(Desk, "add", lambda _desk, _read, _check, needs, **_: needed.append(needs))
+    with pytest.raises(gr.Error, match="no clips to learn from"):
+        list(carrying(Desk(tmp_path / "visitors"), bench))
+    assert needed == [sum(entry.path.stat().st_size for entry in entries)]
+
+
 def test_taking_labels_along_can_be_cancelled(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(tmp_path / "visitors")
     source = bench.require().now.entries[0].path
