@@ -175,7 +175,7 @@ def clip_rows(workspace: Workspace) -> list[list[Any]]:
 
 
 def _attention(check: ClipCheck) -> int:
-    return 0 if not check.usable else 1 if check.status is not ClipStatus.OK else 2
+    return 0 if not check.usable else 1 if check.reason else 2
 
 
 def added(before: Workspace, after: Workspace, repeated: int = 0) -> str:

@@ -324,6 +324,18 @@ def test_what_is_left_out_stays_so_through_other_changes(tmp_path: Path) -> None
     assert desk.exclude([before.checks[0].clip]).exclude([desk.session.workspace.checks[0].clip], False).session.workspace == before
 
 
+def test_a_copy_of_what_was_left_out_is_used_and_says_so(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    given = [wav(tmp_path / name, hz) for name, hz in (("a.wav", 300), ("b.wav", 300), ("c.wav", 700))]
+    desk.add(lambda into: from_class("owl", given, None, into), Studio().add)
+    desk.exclude([desk.session.workspace.checks[0].clip])
+    rows = clip_words.clip_rows(desk.session.workspace)
+    assert [(row[1], row[3]) for row in rows] == [("owl/a.wav", "left out: by you"), ("owl/b.wav", "OK"), ("owl/c.wav", "OK")]
+    assert "'owl/b.wav' is used, and is the same audio as 'owl/a.wav', which was left out" in rows[1][-1]
+    desk.undo()
+    assert [check.usable for check in desk.session.workspace.checks] == [True, False, True]
+
+
 def test_a_change_of_the_clips_is_told(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     said = []
