@@ -88,7 +88,8 @@ CREATE TABLE curve (
     act INTEGER NOT NULL REFERENCES act (id) ON DELETE CASCADE,
     labels INTEGER NOT NULL,
     hits INTEGER NOT NULL,
-    n INTEGER NOT NULL
+    n INTEGER NOT NULL,
+    backbone TEXT NOT NULL DEFAULT ''
 );
 """
 
@@ -166,11 +167,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """Held-out hits out of n, when so many clips were labelled."""
+    """Held-out hits out of n, when so many clips were labelled; backbone: the id of the one that listened, "" where nobody noted it."""
 
     labels: int
     hits: int
     n: int
+    backbone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +272,7 @@ class Project:
             raise _damaged(folder, error) from error
         try:
             _require_sound(self._db, folder)
+            _note_backbones(self._db)
             self.revision: int = self._db.execute("SELECT revision FROM project").fetchone()[0]
         except sqlite3.Error as error:
             self._db.close()
@@ -318,7 +321,7 @@ class Project:
             entries = tuple(map(self._entry, self._db.execute(f"SELECT {_ENTRY} FROM clip WHERE present ORDER BY id")))
             undo = self._db.execute("SELECT text FROM act WHERE NOT undone ORDER BY id DESC LIMIT 1").fetchone()
             redo = self._db.execute("SELECT text FROM act WHERE undone ORDER BY id LIMIT 1").fetchone()
-            points = "SELECT labels, hits, n FROM curve JOIN act ON act.id = act WHERE NOT undone ORDER BY curve.id"
+            points = "SELECT labels, hits, n, backbone FROM curve JOIN act ON act.id = act WHERE NOT undone ORDER BY curve.id"
             curve = tuple(CurvePoint(*row) for row in self._db.execute(points))
             self.revision = revision
         return Snapshot(revision, name, tuple(json.loads(classes)), entries, undo[0] if undo else "", redo[0] if redo else "", curve)
@@ -474,7 +477,7 @@ class Project:
         with self._lock, self._transaction("IMMEDIATE"):
             act = self._db.execute("SELECT id FROM act WHERE NOT undone ORDER BY id DESC LIMIT 1").fetchone()
             if act is not None:
-                self._db.execute("INSERT INTO curve (act, labels, hits, n) VALUES (?, ?, ?, ?)", (act[0], *astuple(point)))
+                self._db.execute("INSERT INTO curve (act, labels, hits, n, backbone) VALUES (?, ?, ?, ?, ?)", (act[0], *astuple(point)))
 
     # ---- how -------------------------------------------------------------------------------------------------------------
 
@@ -726,6 +729,19 @@ def _require_sound(db: sqlite3.Connection, folder: Path) -> None:
     complaints += [f"table {row[0]} points to nothing" for row in db.execute("PRAGMA foreign_key_check")]
     if complaints:
         raise _damaged(folder, complaints[0])
+
+
+def _note_backbones(db: sqlite3.Connection) -> None:
+    """Lets the curve of a project of an earlier version name its backbones from now on; that version can go on reading it."""
+
+    def lacking() -> bool:
+        return "backbone" not in {row[1] for row in db.execute("PRAGMA table_info(curve)")}
+
+    if lacking():
+        db.execute("BEGIN IMMEDIATE")
+        if lacking():  # another view may have been quicker
+            db.execute("ALTER TABLE curve ADD COLUMN backbone TEXT NOT NULL DEFAULT ''")
+        db.execute("COMMIT")
 
 
 def _last_seen(folder: Path) -> float:

@@ -134,7 +134,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
                 headers=review_words.CURVE_HEADERS,
                 interactive=False,
                 max_height=260,
-                column_widths=["120px", "120px", "100px", "150px"],
+                column_widths=["120px", "120px", "100px", "150px", "210px"],
                 label="The same as a table",
                 elem_id="review-curve-table",
             )
@@ -555,4 +555,5 @@ def _curve_figure(points: Sequence[Any]) -> Figure:
     if not found:
         return figures.accuracy_curve(None, None, None, None)
     lows, highs = zip(*(share.interval for _, share in found), strict=True)
-    return figures.accuracy_curve([labels for labels, _ in found], [share.value for _, share in found], lows, highs)
+    of = [words.backbone_title(point.backbone) for point in points if point.n]
+    return figures.accuracy_curve([labels for labels, _ in found], [share.value for _, share in found], lows, highs, of)

@@ -29,7 +29,7 @@ ORDER_CHOICES = [
     ("random", "random"),
 ]
 MACHINE_HEADERS = ["clip", "file", "label", "confidence"]
-CURVE_HEADERS = ["labelled clips", "recognised", "accuracy", "95 % interval"]
+CURVE_HEADERS = ["labelled clips", "recognised", "accuracy", "95 % interval", "backbone"]
 DIGITS = "1234567890"
 STATES = {"uncertain": "uncertain", "exclude": "excluded"}
 KEYS = """
@@ -290,9 +290,12 @@ def curve_text(points: Sequence[CurvePoint]) -> str:
     asked = [point for point in points if point.n]
     if not asked:
         return caption("Each labelled clip in turn is recognised by the others alone; the share that is right grows with the labels.")
-    first, last = asked[0], asked[-1]
+    last = asked[-1]
+    first = next(point for point in asked if point.backbone == last.backbone)
     now = Proportion(last.hits, last.n)
     text = f"With {count(last.labels, 'labelled clip')}, {now} are recognised, each by the others alone."
+    if len({point.backbone for point in asked}) > 1:
+        text += f" That is with “{backbone_title(last.backbone)}”; what another backbone heard is a line of its own."
     if last.labels > first.labels:
         before, share = first.hits / first.n, last.hits / last.n
         moved = "It has risen" if share > before else "It has fallen" if share < before else "It is as it was"
@@ -310,7 +313,8 @@ def curve_rows(points: Sequence[CurvePoint]) -> list[list[Any]]:
         if point.n:
             low, high = Proportion(point.hits, point.n).interval
             share = percent(point.hits / point.n)
-            rows.append([point.labels, f"{point.hits} of {point.n}", share, f"{percent(low)} to {percent(high)}"])
+            heard = backbone_title(point.backbone)
+            rows.append([point.labels, f"{point.hits} of {point.n}", share, f"{percent(low)} to {percent(high)}", heard])
     return rows
 
 

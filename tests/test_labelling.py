@@ -342,6 +342,9 @@ def test_another_backbone_listens_anew(labelling: Labelling, studio: Studio, mon
         labelling.ask()
     labelling.listen_with("fake")
     labelling.prepare()
+    clip = labelling.queue(count=1)[0].entry
+    labelling.answer(clip.id, right(clip.name))
+    assert labelling.curve[-1].backbone == "fake"
     assert labelling.unheard == 0
     assert labelling.learned is not None
 

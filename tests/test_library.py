@@ -213,6 +213,18 @@ def test_a_busy_project_says_so(project: Project, monkeypatch: pytest.MonkeyPatc
         project._db.execute("ROLLBACK")
 
 
+def test_a_project_of_an_earlier_version_notes_backbones_from_now_on(project: Project) -> None:
+    project.label([1], "owl")
+    project.note_accuracy(CurvePoint(2, 1, 2))
+    project.close()
+    with sqlite3.connect(project.folder / library.DATABASE) as db:
+        db.execute("ALTER TABLE curve DROP COLUMN backbone")
+    db.close()
+    with Project(project.folder) as again:
+        again.note_accuracy(CurvePoint(3, 2, 3, "pocket"))
+        assert again.snapshot().curve == (CurvePoint(2, 1, 2, ""), CurvePoint(3, 2, 3, "pocket"))
+
+
 def test_damage_and_strangers_are_refused(project: Project) -> None:
     root = project.folder.parent
     with pytest.raises(ProjectError, match="no project 'gone'"):

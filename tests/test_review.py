@@ -430,3 +430,21 @@ def test_a_curve_that_falls_is_explained() -> None:
     said = review_words.curve_text([CurvePoint(10, 8, 10), CurvePoint(20, 18, 20)])
     assert "It has risen: with 10 it was 80\u202f%." in said
     assert "hard ones" not in said
+
+
+def test_each_backbone_has_a_curve_of_its_own() -> None:
+    points = [
+        CurvePoint(10, 9, 10, "pocket"),
+        CurvePoint(11, 10, 11, "pocket"),
+        CurvePoint(11, 5, 11, "fake"),
+        CurvePoint(12, 6, 12, "fake"),
+    ]
+    said = review_words.curve_text(points)
+    assert "That is with “Fake (tests)”" in said
+    assert f"It has risen: with 11 it was {words.percent(5 / 11)}." in said
+    assert [row[-1] for row in review_words.curve_rows(points)][1:3] == [words.backbone_title("pocket"), "Fake (tests)"]
+    figure = figures.accuracy_curve([10, 11, 11, 12], [0.9, 0.91, 0.45, 0.5], [0.6] * 4, [1.0] * 4, ["pocket", "pocket", "fake", "fake"])
+    lines = [trace for trace in figure.data if trace.name]
+    assert [(line.name, list(line.x)) for line in lines] == [("pocket", [10, 11]), ("fake", [11, 12])]
+    assert figure.layout.showlegend
+    assert not figures.accuracy_curve([4], [0.75], [0.3], [0.95], ["pocket"]).layout.showlegend
