@@ -66,10 +66,10 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
             move = gr.Button("Move them there", min_width=120, elem_id="clips-move")
         gr.HTML(clip_words.KEYS, elem_id="clips-keys")
         ticked = gr.Textbox(visible=False)  # filled by _TICKED_JS
-        # Pressed by classes.js, for the buttons over the tiles and for the keys.
-        leave_out, take_in, remove = (
-            gr.Button(visible="hidden", elem_id=f"clips-{act}") for act in ("leave-out", "take-in", "remove-ticked")
-        )
+        with gr.Row(elem_classes="calm-unseen"):  # pressed by classes.js, for the buttons over the tiles and for the keys
+            leave_out = gr.Button("Leave out", elem_id="clips-leave-out")
+            take_in = gr.Button("Take back in", elem_id="clips-take-in")
+            remove = gr.Button("Remove", elem_id="clips-remove-ticked")
     opened, first = gr.State(None), gr.State(0)
 
     def draw(desk: Desk) -> tuple[str, Any]:

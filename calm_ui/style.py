@@ -61,6 +61,7 @@ ul.calm-notice li { margin: 0; }
 .calm-tile[data-out] :is(.calm-grip, button) { opacity: 0.55; }
 .calm-card.calm-over { border-color: var(--color-accent); box-shadow: inset 0 0 0 1px var(--color-accent); }
 .calm-card.calm-over * { pointer-events: none; }
+.calm-unseen { display: none; }
 .calm-answers.calm-tools { align-items: center; margin: 0.5rem 0; }
 #clips-class:not(:has(.calm-tick:checked)) .calm-tools { opacity: 0.45; }
 #clips-class:not(:has(.calm-tick:checked)) #clips-ticked { display: none; }

@@ -452,6 +452,7 @@ def test_many_clips_are_moved_by_drag_and_left_out_by_key(page: Page, archive: P
     expect(said).to_have_text("1 clip left out of learning.")
     expect(tiles.first).to_contain_text("left out: by you")
     expect(page.locator("[data-press=clips-take-in]")).to_be_visible()
+    expect(page.locator("#clips-take-in")).to_be_hidden()
     expect(page.locator(".calm-ticked")).to_have_text("")
     expect(page.locator("#clips-ticked")).to_be_hidden()
     expect(cards).to_contain_text("tone 1 of 2 clips, 1 left out by you")
