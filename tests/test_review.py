@@ -20,7 +20,7 @@ from calm_core.labelling import Labelling, checked, cut, read_clips, read_pool
 from calm_core.library import CurvePoint, Project, open_project, projects
 from calm_core.pseudo_labels import Vote
 from calm_core.studio import Studio
-from calm_ui import review, review_words, words
+from calm_ui import review_jobs, review_words, words
 from calm_ui.bench import Bench, Said
 from calm_ui.exporting import FORMATS, exported
 from calm_ui.intake import for_project, from_class, from_labels
@@ -183,14 +183,14 @@ def test_a_damaged_project_is_listed_with_its_reason(bench: Bench) -> None:
 
 
 def test_a_project_of_a_stranger_has_limits(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(review, "MAX_VISITOR_CLIPS", 24)
+    monkeypatch.setattr(review_jobs, "MAX_VISITOR_CLIPS", 24)
     entries = bench.require().now.entries
     pieces = cut(entries[0].path, 0.1, tmp_path)
     assert len(pieces) == 5
-    review.require_room(False, entries, pieces)
-    review.require_room(True, entries, pieces[:3])
+    review_jobs.require_room(False, entries, pieces)
+    review_jobs.require_room(True, entries, pieces[:3])
     with pytest.raises(DataError, match="would make 26 clips"):
-        review.require_room(True, entries, pieces)
+        review_jobs.require_room(True, entries, pieces)
 
 
 def test_nothing_to_export_is_a_sentence(tmp_path: Path, studio: Studio) -> None:
