@@ -131,7 +131,7 @@ def held_out_scores(
     result, near = np.full((2, n_clips, n_classes), np.nan, dtype=np.float32)
     for fold in range(folds):
         if progress:
-            progress(fold, folds, "testing on clips that were left out")
+            progress(fold, folds, "testing on clips it has not heard")
         test_rows = np.flatnonzero(fold_of_clip[clip_of_row] == fold)
         fit_rows = np.flatnonzero(fold_of_clip[clip_of_row] != fold)
         known = np.isin(labels[test_rows], labels[fit_rows])

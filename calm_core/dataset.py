@@ -52,7 +52,8 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class ClipCheck:
-    """One row of the preflight table. `reason` is "" for an OK clip; the sizes are None where the file couldn't be read that far.
+    """One row of the preflight table. `reason` is "" where there is nothing to say; the sizes are None where the file couldn't be read so
+    far.
 
     alone: status and reason of the clip by itself, None where neither other clips nor a person changed them.
     """
@@ -99,8 +100,8 @@ def preflight(clips: Sequence[Clip], *, known: Sequence[ClipCheck] = (), progres
     """Decode every clip once and judge it, alone and against the others; one row per clip, in order. Never stops at a bad clip.
 
     The same audio under two labels is a CONFLICT in all its copies, for nobody but the user knows which label is right. The same audio
-    again under one label is a DUPLICATE in all copies but the first. A clip that a person left out is EXCLUDED and conflicts with none; its
-    copies under the same label stay DUPLICATEs. Only readable, otherwise usable clips are compared.
+    again under one label is a DUPLICATE in all copies but the first. A clip that a person left out is EXCLUDED; it conflicts with none and
+    makes none a duplicate, but a copy that is used in its place says so. Only readable, otherwise usable clips are compared.
     known: earlier checks; a clip of the same file and name isn't decoded again, whatever its label is now.
     progress: called as progress(done, total, clip name) after each clip; whatever it raises (Cancelled) ends the preflight.
     """
@@ -177,9 +178,11 @@ def _compare(check: ClipCheck, copies: Sequence[Clip]) -> ClipCheck:
             reason = f"clip {clip.name!r} is also {other.name!r} of class {other.label!r}: keep the audio in one class only."
             return replace(check, status=ClipStatus.CONFLICT, reason=reason, alone=alone)
     same = [copy for copy in copies if copy.label == clip.label]
-    first = next((copy for copy in same if copy.excluded), same[0])  # who leaves a sound out means its copies too
+    first = next(copy for copy in same if not copy.excluded)
     if first is not clip:
-        enough = "which was left out by a person" if first.excluded else "one of them is enough"
-        reason = f"clip {clip.name!r} is the same audio as {first.name!r}; {enough}."
+        reason = f"clip {clip.name!r} is the same audio as {first.name!r}; one of them is enough."
         return replace(check, status=ClipStatus.DUPLICATE, reason=reason, alone=alone)
+    if out := next((copy for copy in same if copy.excluded), None):
+        remark = f"clip {clip.name!r} is used, and is the same audio as {out.name!r}, which was left out by a person: leave it out too?"
+        return replace(check, reason="; ".join(filter(None, (check.reason, remark))), alone=alone)
     return check

@@ -344,7 +344,7 @@ class Labelling:
         self._learn()
         if note and self.learned is not None:
             hits, n = self.learned.hits
-            self.project.note_accuracy(CurvePoint(len(self.learned.held_out.truth), hits, n))
+            self.project.note_accuracy(CurvePoint(len(self.learned.held_out.truth), hits, n, self.backbone))
             self.now = self.project.snapshot()
 
     def _unasked(self) -> list[Entry]:

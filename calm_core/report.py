@@ -74,8 +74,9 @@ def render(learned: Learned, answers: Sequence[ClipPrediction] = (), *, bundle: 
 def _accuracy(learned: Learned) -> Iterable[str]:
     model, names = learned.model, learned.model.class_names
     found = learned.class_accuracy
-    yield f'<p class="big">{model.held_out.how.capitalize()} accuracy <b>{_esc(learned.accuracy)}</b></p>'
-    yield _text(f"Each clip was judged by classifiers that had not heard it. Guessing would be right {1 / len(names):.0%} of the time.")
+    yield f'<p class="big">Accuracy on clips it had not heard <b>{_esc(learned.accuracy)}</b></p>'
+    judged = f"Each clip was judged by classifiers that had not heard it ({model.held_out.how})."
+    yield _text(f"{judged} Guessing would be right {1 / len(names):.0%} of the time.")
     yield from (_text(f"Note: {warning}") for warning in model.warnings)
     rows = [
         [name, f"{p.hits} of {p.n}", f"{p.value:.0%}" if p.n else "not tested", f"{p.interval[0]:.0%} to {p.interval[1]:.0%}"]

@@ -51,6 +51,8 @@ element.addEventListener("click", (event) => {
   } else if (event.target.matches(".calm-all")) tick(tiles(), event.target.checked);
   const into = event.target.closest("[data-into]");
   if (into) move(meant(), into.dataset.into);
+  const tool = event.target.closest("[data-press]");
+  if (tool) press(`#${tool.dataset.press}`);
 }, forLife);
 
 element.addEventListener("dragstart", (event) => {
@@ -85,10 +87,13 @@ cards.addEventListener("drop", (event) => {
 }, forLife);
 
 function walk(step, extending) {
-  const all = tiles(), to = all.indexOf(focused()) + step;
+  const all = tiles(), from = all.indexOf(focused()), to = from + step;
   if (!all[to]) return;
   if (!extending) anchor = to;
-  else tick(range(to));
+  else { // as in a file manager: what the range leaves is no longer chosen
+    tick(range(from), false);
+    tick(range(to));
+  }
   box(all[to]).focus();
 }
 
@@ -114,6 +119,7 @@ document.addEventListener("keydown", (event) => {
 
 // Drawn anew, with more pictures or after an act: ticks stay, and the focus goes back to where it was.
 element.addEventListener("focusin", () => { place = focused() ? tiles().indexOf(focused()) : null; }, forLife);
+document.addEventListener("calm-acted", () => tick(tiles(), false), forLife);
 document.addEventListener("pointerdown", () => { place = null; }, forLife);
 watch("value", () => {
   const before = kept; // Gradio puts the new clips into the old boxes, ticks and all

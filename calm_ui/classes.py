@@ -32,6 +32,8 @@ _MANY_JS = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 _TICKED_JS = """(desk, _, ...more) => [
   desk, [...document.querySelectorAll('#clips-tiles .calm-tick:checked')].map(box => box.value).join(' '), ...more]"""
 
+_UNTICK_JS = "() => document.dispatchEvent(new Event('calm-acted'))"
+
 
 def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks) -> gr.HTML:
     """Builds the part inside the current context; returns the tiles, whose `select` event names a clip (`picked`)."""
@@ -57,17 +59,17 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
         with gr.Row():
             back = gr.Button("Earlier clips", size="sm", elem_id="clips-class-back")
             on = gr.Button("More clips", size="sm", elem_id="clips-class-on")
-        with gr.Row(elem_classes="calm-low"):
+        with gr.Row(elem_classes="calm-low", elem_id="clips-ticked"):  # shown while a box is ticked, by CSS: the ticks are the browser's
             target = gr.Dropdown(
                 [], allow_custom_value=True, label="Any class for the ticked clips, or a new one", min_width=200, elem_id="clips-move-to"
             )
             move = gr.Button("Move them there", min_width=120, elem_id="clips-move")
-        with gr.Row():
-            leave_out = gr.Button("Leave the ticked clips out", min_width=120, elem_id="clips-leave-out")
-            take_in = gr.Button("Take the ticked clips back in", min_width=120, elem_id="clips-take-in")
-            remove = gr.Button("Remove the ticked clips", min_width=120, elem_id="clips-remove-ticked")
         gr.HTML(clip_words.KEYS, elem_id="clips-keys")
         ticked = gr.Textbox(visible=False)  # filled by _TICKED_JS
+        with gr.Row(elem_classes="calm-unseen"):  # pressed by classes.js, for the buttons over the tiles and for the keys
+            leave_out = gr.Button("Leave out", elem_id="clips-leave-out")
+            take_in = gr.Button("Take back in", elem_id="clips-take-in")
+            remove = gr.Button("Remove", elem_id="clips-remove-ticked")
     opened, first = gr.State(None), gr.State(0)
 
     def draw(desk: Desk) -> tuple[str, Any]:
@@ -81,7 +83,7 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
     def show(desk: Desk, name: str | None, query: str, first: int) -> list[Any]:
         members = desk.session.workspace.of_class(name) if name is not None else ()
         if not members:
-            return [gr.update(visible=False), *[gr.skip()] * 9]
+            return [gr.update(visible=False), *[gr.skip()] * 8]
         found = _found(members, query)
         asked, first = first, min(first, max(0, len(found) - 1) // AT_A_TIME * AT_A_TIME)
         others = _others(desk, name)
@@ -95,13 +97,13 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
             gr.update(visible=first > 0),
             gr.update(visible=first + AT_A_TIME < len(found)),
             gr.skip() if first == asked else first,  # only where it must: a press meanwhile counts
-            gr.update(visible=any(check.clip.excluded for check in members)),
         ]
 
     def show_pictures(desk: Desk, name: str | None, query: str, first: int) -> Any:
-        found = _found(desk.session.workspace.of_class(name), query) if name is not None else []
-        if all(check.clip.path in desk.thumbnails for check in found[first : first + AT_A_TIME]):
-            return gr.skip()  # on show already: drawing them again would lose the ticks
+        if name is None:
+            return gr.skip()
+        # Always: a picture that is there by now, made for its card, need not have been there when the tiles were drawn.
+        found = _found(desk.session.workspace.of_class(name), query)
         return clip_words.tiles(found, first, AT_A_TIME, partial(thumbnail, desk), _others(desk, name))
 
     def open_class(name: str | None, event: gr.EventData) -> list[Any]:
@@ -160,17 +162,21 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
     changed = [desk, status]
     # Cards and tiles at once, with the pictures that are there already; the others take a moment each.
     gr.on([demo.load, desk.change], draw, desk, [cards, undo], **VIEW).then(draw_pictures, desk, cards, **LIGHT)
-    shown, asked = [panel, title, other, target, tiles, search, back, on, first, take_in], [desk, opened, search, first]
+    shown, asked = [panel, title, other, target, tiles, search, back, on, first], [desk, opened, search, first]
     seen = gr.on([demo.load, desk.change, opened.change, search.input, first.change], show, asked, shown, **VIEW)
     seen.then(show_pictures, asked, tiles, **LIGHT)
     cards.select(open_class, opened, [opened, search, first], **LIGHT)
+    excluded = leave_out.click(exclude_clips, [desk, ticked], changed, js=_TICKED_JS, **LIGHT)
+    included = take_in.click(take_in_clips, [desk, ticked], changed, js=_TICKED_JS, **LIGHT)
+    for done in (excluded, included):
+        done.success(None, js=_UNTICK_JS)  # the clips stay on show; those of the other acts leave with their ticks
     for done in (
+        excluded,
+        included,
         rename.click(rename_class, [desk, opened, other], [*changed, opened], **LIGHT),
         delete.click(delete_class, [desk, opened], [*changed, opened], **LIGHT),
         tiles.submit(drop_clips, desk, changed, **LIGHT),
         move.click(move_clips, [desk, ticked, target], changed, js=_TICKED_JS, **LIGHT),
-        leave_out.click(exclude_clips, [desk, ticked], changed, js=_TICKED_JS, **LIGHT),
-        take_in.click(take_in_clips, [desk, ticked], changed, js=_TICKED_JS, **LIGHT),
         remove.click(remove_clips, [desk, ticked], changed, js=_TICKED_JS, **LIGHT),
         undo.click(take_back, desk, changed, **LIGHT),
     ):

@@ -50,6 +50,7 @@ def class_cards(workspace: Workspace, pictures: int, thumbnail: Callable[[Path],
         amount = (count(usable, "clip") if usable == len(given) else f"{usable} of {count(len(given), 'clip')}") + _by_hand(given)
         sounding = [check for check in given if check.content_id and check.status is not ClipStatus.EXCLUDED]
         shown = "".join(_thumbnail(thumbnail(check.clip.path)) for check in sounding[:pictures])
+        shown += f"<small>+{more}</small>" if (more := len(sounding) - pictures) > 0 else ""
         few = "" if usable > 1 else " calm-few"
         cells.append(
             f'<li><button type="button" class="calm-card{few}" data-pick="{attribute(name)}" title="Open this class">'
@@ -85,17 +86,25 @@ def tiles(found: Sequence[ClipCheck], first: int, at_a_time: int, thumbnail: Cal
             f'<button type="button" data-pick="{key}" title="Listen">{name}{why}</button></li>'
         )
     which = "all" if len(shown) == len(found) else f"these {len(shown)} of {len(found)}"
-    targets = "".join(
-        f'<button type="button" class="calm-key" data-into="{attribute(other)}" data-digit="{digit}"><kbd>{digit}</kbd> '
-        f"{esc(other)}</button>"
-        for digit, other in enumerate(others[:DIGITS], start=1)
-    )
     return (
         f'<p class="calm-caption calm-tick-all"><label><input type="checkbox" class="calm-all"> tick {which}</label>'
         '<span class="calm-ticked" role="status"></span></p>'
+        f"{_tools(any(check.clip.excluded for check in shown), others)}"
         f'<ul class="calm-tiles" aria-label="Clips of this class">{"".join(cells)}</ul>'
-        + (f'<div class="calm-answers calm-into"><span>Move the ticked clips to</span>{targets}</div>' if targets else "")
     )
+
+
+def _tools(some_out: bool, others: Sequence[str]) -> str:
+    """What can be done with the ticked clips; classes.js hears the presses. some_out: clips on show were left out."""
+    acts = [("leave-out", "X", "Leave out"), *[("take-in", "X", "Take back in")] * some_out, ("remove-ticked", "Delete", "Remove")]
+    buttons = [f'data-press="clips-{act}"><kbd>{key}</kbd> {name}' for act, key, name in acts]
+    targets = [
+        f'data-into="{attribute(other)}" data-digit="{digit}"><kbd>{digit}</kbd> {esc(other)}'
+        for digit, other in enumerate(others[:DIGITS], start=1)
+    ]
+    tools, into = ("".join(f'<button type="button" class="calm-key" {each}</button>' for each in some) for some in (buttons, targets))
+    moving = f"<span>Move to</span>{into}" if into else ""
+    return f'<div class="calm-answers calm-tools" role="group" aria-label="For the ticked clips">{tools}{moving}</div>'
 
 
 def clip_key(clip: Clip) -> str:
@@ -166,7 +175,7 @@ def clip_rows(workspace: Workspace) -> list[list[Any]]:
 
 
 def _attention(check: ClipCheck) -> int:
-    return 0 if not check.usable else 1 if check.status is not ClipStatus.OK else 2
+    return 0 if not check.usable else 1 if check.reason else 2
 
 
 def added(before: Workspace, after: Workspace, repeated: int = 0) -> str:

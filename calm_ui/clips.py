@@ -128,6 +128,7 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
             gr.update(label=f"Ignored files ({len(workspace.ignored)})", visible=bool(workspace.ignored)),
             [list(entry) for entry in workspace.ignored],
             gr.update(choices=list(workspace.class_counts)),
+            gr.update(visible=not some),  # beside clips of one's own they would only be in the way
             gr.update(visible=some or bool(workspace.ignored)),
             gr.update(visible=workspace.can_learn),
             *([gr.skip(), *about(looked_at)] if looked_at else [gr.update(visible=False), gr.skip(), gr.skip()]),
@@ -176,7 +177,7 @@ def build_clips(page: Page, demo: gr.Blocks) -> gr.Button:
     added = add_one.click(add_class, [desk, name, one, microphone], outputs, **LIGHT)
     files.upload(lambda: None, None, files, **AT_ONCE)  # free for the next one while this one is checked
     added.success(lambda: (None, None), None, [one, microphone], **AT_ONCE)
-    shown = [hints, table, ignored, ignored_table, name, clear, go_on, detail, title, exclude]
+    shown = [hints, table, ignored, ignored_table, name, example, clear, go_on, detail, title, exclude]
     gr.on([demo.load, desk.change], show, [desk, chosen], shown, **VIEW)
     looked = [chosen, detail, title, exclude, player, spectrum]
     for seen in (table.select(select, desk, looked, **VIEW), tiles.select(pick, desk, looked, **VIEW)):

@@ -13,7 +13,7 @@ from calm_core.inspection import Ablation, HeadCard, reasons
 from calm_core.studio import ClipPrediction, Learned, Listening
 
 from .session import Current
-from .words import attribute, classes_of, count, esc, notice, percent
+from .words import ACCURACY, attribute, classes_of, count, esc, example_notice, notice, percent
 
 HEAD_HEADERS = ["class", "layer", "head", "reliability", "weight", "chance"]
 VOTE_HEADERS = ["#", "clip", "class", "the head says", "sure", "cosine"]
@@ -52,8 +52,8 @@ WHAT_IF_CAPTION = (
     "The classifier itself stays as it is."
 )
 ABLATION_CAPTION = (
-    "The curve shows accuracy on left-out clips as heads are silenced. Where it falls first without the best heads, the map is right about "
-    "them. Which are best is judged without the left-out clip."
+    "The curve shows the accuracy on clips not heard before as heads are silenced. Where it falls first without the best heads, the map "
+    "is right about them. Which are best is judged without the clip in question."
 )
 
 
@@ -130,7 +130,7 @@ def what_if(model: CalmClassifier, learned: Learned, n_on: int, accuracy: object
     options = model.options
     k = "" if options.top_k is None or options.top_k >= n_on else f", the best {options.top_k} for each class"
     return (
-        f'<div class="calm-headline"><p class="calm-big">{esc(learned.model.held_out.how).capitalize()} accuracy <b>{esc(accuracy)}</b></p>'
+        f'<div class="calm-headline"><p class="calm-big">{ACCURACY} <b>{esc(accuracy)}</b></p>'
         f"<p>with {n_on} of {count(total, 'head')}{k}, τ {options.tau:g}; the classifier itself: {esc(learned.accuracy)}.</p></div>"
     )
 
@@ -196,4 +196,4 @@ def heads_caption(current: Current | None) -> str:
 def which_heads(current: Current | None) -> str:
     if current is None:
         return ""
-    return f'<p class="calm-big">Reliable heads of {esc(classes_of(current))}</p>'
+    return f'{example_notice(current)}<p class="calm-big">Reliable heads of {esc(classes_of(current))}</p>'

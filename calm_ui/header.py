@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from calm_core.backbones import DEFAULT_BACKBONE, BackboneRow, backbone_row, offered, resolve_device
+from calm_core.backbones import BackboneRow, backbone_row, offered, resolve_device
 
 from . import words
 from .page import VIEW, Page
@@ -14,17 +14,15 @@ SMALL_GB = 2  # what a server without a GPU can hold beside its visitors, and wh
 
 _NAME = """
 <div class="calm-name"><h1>CALM Studio</h1>
-<p>Drop a few labelled recordings per class, press one button, and get a classifier of sounds that shows its reasons.</p></div>
+<p>Teach it sounds: drop a few recordings of each kind, press one button, and it tells new ones apart and shows its reasons.</p></div>
 """
 
 
 def build_backbone(default: str) -> gr.Dropdown:
     """The name of the page and the choice of the backbone."""
     device = resolve_device()
-    info = "With the memory each needs. Pocket runs anywhere"
-    info += (
-        "; larger ones appear here on a machine with a GPU." if device == "cpu" else "; a larger one hears more and is downloaded first."
-    )
+    with_gpu = "a larger model hears more and is downloaded first"
+    larger = "larger ones, which hear more, appear here on a machine with a graphics processor" if device == "cpu" else with_gpu
     with gr.Row(equal_height=False):
         with gr.Column(min_width=300):
             gr.HTML(_NAME, elem_id="calm-name")
@@ -32,8 +30,8 @@ def build_backbone(default: str) -> gr.Dropdown:
             return gr.Dropdown(
                 choices=[(_choice(row), row.id) for row in choices(default, device)],
                 value=default,
-                label="Backbone: the model that listens",
-                info=info,
+                label="The model that listens (backbone)",
+                info=f"Pocket comes with this page and runs anywhere; {larger}.",
                 filterable=False,
                 elem_id="backbone",
             )
@@ -47,18 +45,18 @@ def choices(default: str, device: str) -> tuple[BackboneRow, ...]:
 
 def build_status(forgets: bool) -> gr.HTML:
     """The line that is always in sight; forgets: projects are deleted some hours after the last step."""
-    return gr.HTML(words.status_line(backbone_row(DEFAULT_BACKBONE), resolve_device(), Session(), forgets), elem_id="status-line")
+    return gr.HTML(words.status_line(resolve_device(), Session(), forgets), elem_id="status-line")
 
 
 def follow_status(status: gr.HTML, page: Page, demo: gr.Blocks, forgets: bool) -> None:
-    """Keeps the line up to date with the backbone and the visitor's desk."""
+    """Keeps the line up to date with the visitor's desk."""
 
-    def show(desk: Desk, backbone: str) -> str:
-        return words.status_line(backbone_row(backbone), resolve_device(), desk.session, forgets)
+    def show(desk: Desk) -> str:
+        return words.status_line(resolve_device(), desk.session, forgets)
 
-    gr.on([demo.load, page.desk.change, page.backbone.change], show, [page.desk, page.backbone], status, **VIEW)
+    gr.on([demo.load, page.desk.change], show, page.desk, status, **VIEW)
 
 
 def _choice(row: BackboneRow) -> str:
-    memory = f", {row.memory_gb:g} GB" if row.memory_gb else ""
+    memory = f", {row.memory_gb:g} GB of memory" if row.memory_gb else ""
     return f"{row.title}{memory}"

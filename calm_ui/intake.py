@@ -81,9 +81,14 @@ def from_examples() -> Dataset:
     return read_folder(EXAMPLE_SUPPORT)
 
 
+def labelled(entries: Sequence[Entry]) -> list[Entry]:
+    """The clips of a project that a person labelled, those left out among them."""
+    return [entry for entry in entries if entry.learnable or (entry.state == "excluded" and entry.label is not None)]
+
+
 def from_labels(entries: Sequence[Entry], into: Path) -> Dataset:
-    """The clips of a project that a person labelled, those left out as such, as links or copies: the project keeps its own."""
-    taught = [entry for entry in entries if entry.learnable or (entry.state == "excluded" and entry.label is not None)]
+    """The labelled clips of a project, those left out as such, as links or copies: the project keeps its own."""
+    taught = labelled(entries)
     keep(list(dict.fromkeys(entry.path for entry in taught)), into)  # windows of one recording may share a file
     return Dataset(tuple(Clip(into / entry.path.name, entry.name, entry.label, entry.fold, not entry.learnable) for entry in taught))
 

@@ -194,7 +194,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
             gr.update(visible=False),
             gr.update(visible=True),
             learn_words.headline(current),
-            words.bullets((*learned.model.warnings, *learned.advice), "warning"),
+            words.bullets((*learned.model.warnings, *(learned.advice if current.source != "example" else ())), "warning"),
             _class_figure(learned),
             figures.confusion_matrix(learned.confusion, learned.model.class_names),
             learn_words.class_rows(learned),
@@ -292,8 +292,8 @@ def _build_settings(backbone: gr.Dropdown) -> tuple[gr.components.Component, ...
         auto = gr.Checkbox(
             False,
             label=learn_words.CHOOSE,
-            info="By how well left-out clips are recognised. It pays from about ten clips a class on, and takes several times as long. "
-            "Unticked, the values below count; they stand as in the CALM paper.",
+            info="By how well clips not heard before are recognised. It pays from about ten clips a class on, and takes several times as "
+            "long. Unticked, the values below count; they stand as in the CALM paper.",
             elem_id="learn-auto",
         )
         with gr.Row():

@@ -13,7 +13,7 @@ from calm_core.studio import Doubt, Learned
 from calm_core.workspace import Workspace
 
 from .session import Current
-from .words import LONG_NAME, backbone_title, capital, caption, count, duration, esc, percent, progress
+from .words import ACCURACY, LONG_NAME, backbone_title, capital, caption, count, duration, esc, example_notice, percent, progress
 
 LADDER_HEADERS = ["method", "accuracy", "95\u202f% interval"]
 DOUBT_HEADERS = ["#", "file", "your label", "sounds like", "chance that your label is right"]
@@ -51,10 +51,6 @@ def learn_hint(workspace: Workspace) -> str:
     return workspace.advice[0]
 
 
-def how_measured(learned: Learned) -> str:
-    return capital(learned.model.held_out.how)
-
-
 def headline(current: Current) -> str:
     learned = current.learned
     found, classes = learned.accuracy, len(learned.model.class_names)
@@ -62,14 +58,14 @@ def headline(current: Current) -> str:
     source = {
         "clips": f"Learned from {count(len(learned.clips), 'clip')} in {duration(learned.seconds)} with “{backbone}”.",
         "file": f"Loaded from a file; it was learned with “{backbone}”.",
-        "example": "This is the example classifier that the page opens with, not one of yours.",
+        "example": "",
     }[current.source]
     meaning = (
-        f"Each clip was judged by classifiers that had not heard it. Guessing among {count(classes, 'class', 'classes')} "
-        f"would be right {percent(1 / classes)} of the time."
+        f"Each clip was judged by classifiers that had not heard it ({learned.model.held_out.how}). "
+        f"Guessing among {count(classes, 'class', 'classes')} would be right {percent(1 / classes)} of the time."
     )
     return (
-        f'<div class="calm-headline"><p class="calm-big">{how_measured(learned)} accuracy <b>{esc(found)}</b></p>'
+        f'{example_notice(current)}<div class="calm-headline"><p class="calm-big">{ACCURACY} <b>{esc(found)}</b></p>'
         f"<p>{esc(meaning)} {esc(source)} {esc(settings_in_words(learned.model.options))}</p></div>"
     )
 
@@ -138,7 +134,7 @@ def not_compared(error: CalmError) -> str:
 
 
 def calibration_text(learned: Learned) -> str:
-    """Whether the confidence kept its promise on left-out clips, in words."""
+    """Whether the confidence kept its promise on clips not heard before, in words."""
     found = learned.calibration
     if found is None:
         return f'<p class="calm-caption">{esc(capital(learned.model.calibration_note))}</p>'

@@ -41,7 +41,7 @@ def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, 
             microphone = gr.Audio(sources=["microphone"], type="filepath", label="Or record one", elem_id="predict-microphone")
     with gr.Row():
         button = gr.Button("Predict", variant="primary", interactive=False, elem_id="predict-button")
-        examples = gr.Button("Try the example queries", interactive=False, elem_id="predict-examples")
+        examples = gr.Button("Try the example clips", interactive=False, elem_id="predict-examples")
         cancel = gr.Button("Cancel", visible=False, elem_id="predict-cancel")
     status = gr.HTML(elem_id="predict-progress", elem_classes="calm-progress")
     nothing = gr.HTML(words.notice("No answers yet. Drop clips or record one, then press Predict.", "empty"), elem_id="predict-empty")
@@ -139,7 +139,7 @@ def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, 
     @told
     def add_correction(
         desk: Desk, bench: Bench, current: Current | None, answers: Answers, number: int, label: str | None
-    ) -> tuple[Desk, str, str, str]:
+    ) -> tuple[Desk, Any, str, str, str]:
         if not label:
             raise DataError("choose what it is first, in the list beside the button, or write a new class there.")
         row = answers.rows[number]
@@ -159,15 +159,14 @@ def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, 
         except CalmError as error:  # the clip is added here all the same
             warn(error)
             project = ""
-        return desk.touched(), words.progress(f"added as ‘{name}’"), name, project
+        return desk.touched(), bench.touched() if project else gr.skip(), words.progress(f"added as ‘{name}’"), name, project
 
     @told
     def listen_for_project(desk: Desk, bench: Bench) -> Iterator[tuple[Any, Any, str]]:
         """The project's part of a correction: the clip's vectors, mostly known already, and its suggestions."""
-        if bench.labelling is None:
-            yield gr.skip(), bench, ""
+        if (work := bench.labelling) is None:
+            yield gr.skip(), gr.skip(), gr.skip()
             return
-        work = bench.labelling
         for shown, _, text in computing(desk, lambda progress, cancelled: work.prepare(progress=progress, cancelled=cancelled)):
             yield shown, gr.skip(), text
         bench.look()
@@ -245,11 +244,12 @@ def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, 
         asked = pressed.click(announce, desk, [*buttons, status], **AT_ONCE)
         runs.append(asked.then(handler, [*inputs, *more], compute, **COMPUTE))
     told_by = [desk, bench, current, answers, chosen, right]
-    added = correct.click(add_correction, told_by, [desk, status, corrected, project], **LIGHT)
+    added = correct.click(add_correction, told_by, [desk, bench, status, corrected, project], **LIGHT)
     asked = added.success(announce, desk, [*buttons, status], **AT_ONCE)
     runs.append(asked.success(tab.learn, [desk, page.backbone, *tab.settings], [desk, current, status], **COMPUTE))
     runs.append(runs[-1].success(predict_again, [*inputs, chosen, corrected, project], compute, **COMPUTE))
-    runs[-1].then(listen_for_project, [desk, bench], [desk, bench, status], **COMPUTE)
+    # Not after a cancel: the tab Review offers to listen to what is still unheard.
+    runs[-1].success(listen_for_project, [desk, bench], [desk, bench, status], **COMPUTE)
     enabled = [*buttons, right, remark, model, notice, older]
     for run in runs:
         run.then(controls, [*inputs, chosen], enabled, **LIGHT)

@@ -10,7 +10,7 @@ from calm_core.studio import ClipPrediction
 from calm_core.workspace import Workspace
 
 from .session import Answers, Current
-from .words import classes_of, esc, listed, notice, percent
+from .words import classes_of, esc, example_notice, listed, notice, percent
 
 PREDICTION_HEADERS = ["#", "file", "answer", "what fits (90\u202f%)", "confidence", "next best", "note"]
 
@@ -64,9 +64,9 @@ def set_in_words(row: ClipPrediction, class_names: Sequence[str]) -> str:
     if row.label not in row.prediction_set:  # ahead of the others, and yet odd for its own class
         return f"Odd for ‘{row.label}’, though closest to it; it fits {listed(row.prediction_set, 'or')}."
     if len(row.prediction_set) == 1:
-        return f"Of your classes only ‘{row.label}’ fits."
+        return f"Of the known classes only ‘{row.label}’ fits."
     if len(row.prediction_set) == len(class_names):
-        return "It could be any of your classes: none can be ruled out."
+        return "It could be any of the known classes: none can be ruled out."
     return f"It fits {listed(row.prediction_set, 'or')}; in nine cases of ten the right class is among those that fit."
 
 
@@ -96,7 +96,7 @@ def answer(row: ClipPrediction, class_names: Sequence[str]) -> str:
     found = ranked(row, class_names)
     rest = f"; next: {_named([(f'‘{name}’', share) for name, share in found[1:2]])}" if len(found) > 1 else ""
     if row.prediction_set == ():
-        text = f"<b>None of your classes?</b> The closest is ‘{esc(row.label)}’"
+        text = f"<b>None of the known classes?</b> The closest is ‘{esc(row.label)}’"
     elif row.confidence is None:
         text = f"<b>‘{esc(row.label)}’</b>{esc(rest)}"
     else:
@@ -109,12 +109,13 @@ def asked(current: Current | None) -> str:
     """Which classifier is going to answer."""
     if current is None:
         return notice("There is no classifier to ask yet: learn from your clips in the tab Learn, or open a saved one there.")
-    return f'<p class="calm-caption">Answers come from {esc(classes_of(current))}.</p>'
+    return example_notice(current) or f'<p class="calm-caption">Answers come from {esc(classes_of(current))}.</p>'
 
 
 def older(answers: Answers | None, current: Current | None) -> str:
+    """Why the answers on show are not those of the visitor's present classifier; "" where they are."""
     if answers is None or answers.by is current:
-        return ""
+        return "The example classifier gave these answers, not one of yours." if answers and answers.by.source == "example" else ""
     return f"These answers are from an earlier classifier ({classes_of(answers.by)}). Press Predict to ask the present one."
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +12,21 @@ from calm_core import figures
 from calm_core.active import Order
 from calm_core.audio import AUDIO_SUFFIXES
 from calm_core.confidence import Proportion
-from calm_core.dataset import Clip, Dataset
 from calm_core.errors import DataError
-from calm_core.importing import MAX_RECORDING_S, checked, cut, read_clips, read_pool
-from calm_core.labelling import Labelling, Source
-from calm_core.library.project import Project
-from calm_core.library.records import Entry, NewClip
-from calm_core.library.shelf import delete_project, open_project, project_info
+from calm_core.labelling import Source
+from calm_core.library.shelf import delete_project, project_info
 
-from . import intake, review_words, words
-from .bench import ACTS, Bench, Said
+from . import review_words, words
+from .bench import ACTS, Bench
 from .exporting import build_exporting
-from .folder_drop import folder_drop, place, received_files
-from .jobs import Cancel, Progress
-from .learn import Learning, LearnTab
+from .folder_drop import folder_drop
+from .learn import LearnTab
 from .messages import told
-from .page import AT_ONCE, AUDIO_TYPES, COMPUTE, LIGHT, VIEW, Figure, Page, computing, picture, stop
-from .session import MAX_VISITOR_BYTES, MAX_VISITOR_CLIPS, MAX_VISITOR_RECORDING_S, Desk
+from .page import AT_ONCE, AUDIO_TYPES, COMPUTE, LIGHT, VIEW, Figure, Page, picture, stop
+from .review_jobs import WINDOW_S, ReviewJobs
+from .session import Desk
 
 _KEYS_JS = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
-WINDOW_S = 5.0  # of a long recording; what most bird and machine tools use lies between 3 and 10
 # The project's link goes into the address bar, so that loading the page again, or a bookmark, comes back to it.
 REMEMBER_LINK = """(link) => {
   const id = /data-project="([^"]*)"/.exec(link)?.[1];
@@ -46,12 +39,11 @@ REMEMBER_LINK = """(link) => {
 CLIP_ON_PAGE = """(bench, label) => {
   return [bench, label, Number(document.querySelector('#review-answers .calm-answering')?.dataset.clip) || null];
 }"""
-Working = Iterator[tuple[Any, str]]
 
 
 def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) -> None:
     """Builds the tab inside the current context; bench: a `Bench`."""
-    desk = page.desk
+    desk, jobs = page.desk, ReviewJobs(page, tab)
     with gr.Column(elem_id="review-start") as start:
         gr.HTML(words.notice(review_words.REVIEW_INTRO), elem_id="review-intro")
         with gr.Row(equal_height=False):
@@ -137,7 +129,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
                 headers=review_words.CURVE_HEADERS,
                 interactive=False,
                 max_height=260,
-                column_widths=["120px", "120px", "100px", "150px"],
+                column_widths=["120px", "120px", "100px", "150px", "210px"],
                 label="The same as a table",
                 elem_id="review-curve-table",
             )
@@ -180,157 +172,6 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
             keep = gr.Button("Keep it", elem_id="review-keep")
             delete = gr.Button("Delete it for good", variant="stop", elem_id="review-delete")
     doomed_id = gr.State("")
-
-    # ---- the long jobs: opening, adding ----
-
-    def labelling(project: Project, backbone: str) -> Labelling:
-        return Labelling(project, page.studio, backbone)
-
-    def listening(bench: Bench, progress: Progress, cancelled: Cancel, afresh: bool) -> None:
-        work = bench.require()
-        if work.unheard:
-            progress(0, work.unheard, f"listening to {words.count(work.unheard, 'clip')}")
-        work.prepare(progress=progress, cancelled=cancelled)
-        bench.look(afresh)
-
-    def working(desk: Desk, work: Callable[[Progress, Cancel], None]) -> Working:
-        for shown, _, text in computing(desk, work):
-            yield shown, text
-
-    def opening(
-        desk: Desk, bench: Bench, backbone: str, project: Callable[[], Project], fill: Callable[[Labelling], Said] | None = None
-    ) -> Working:
-        def run(progress: Progress, cancelled: Cancel) -> None:
-            progress(0, 1, f"opening the project with the backbone “{words.backbone_title(backbone)}”")
-            bench.put(labelling(project(), backbone))
-            if fill is not None:
-                bench.whole(fill)
-            listening(bench, progress, cancelled, afresh=True)
-
-        yield from working(desk, run)
-
-    def adding(desk: Desk, bench: Bench, read: Callable[[Path], Sequence[NewClip]], paths: Sequence[Path] = ()) -> Working:
-        def run(progress: Progress, cancelled: Cancel) -> None:
-            afresh = bench.clip is None
-            with desk.new_folder(intake.bytes_needed(paths)) as into:
-                progress(0, 1, "reading")
-                new = read(into)
-                require_room(bench.public, bench.require().now.entries, new)
-                good, bad = checked(new, progress=lambda done, total, _: progress(done, total, "checking"))
-                bench.whole(lambda work: Said("added", review_words.clips_added(work.add_checked(good, bad))))
-                shutil.rmtree(into, ignore_errors=True)  # the project has its own copies
-            listening(bench, progress, cancelled, afresh)
-
-        yield from working(desk, run)
-
-    @told
-    def start_project(desk: Desk, bench: Bench, backbone: str, name: str, begins: bool) -> Working:
-        def fill(work: Labelling) -> Said:
-            clips = intake.for_project(desk.session.workspace) if begins else ()
-            require_room(bench.public, (), clips)
-            return Said("added", review_words.clips_added(work.add(Dataset(clips)))) if clips else Said()
-
-        yield from opening(desk, bench, backbone, lambda: Project.create(bench.root, name or ""), fill)
-
-    @told
-    def open_listed(desk: Desk, bench: Bench, backbone: str, id: str | None) -> Working:
-        if not id or bench.public:
-            raise DataError("no project is chosen; choose one from the list.")
-        yield from opening(desk, bench, backbone, lambda: open_project(bench.root, id))
-
-    @told
-    def open_link(desk: Desk, bench: Bench, backbone: str, request: gr.Request) -> Iterator[tuple[Any, str, Any]]:
-        id = request.query_params.get("project") if request else None
-        if id and bench.labelling is None:
-            for shown, text in opening(desk, bench, backbone, lambda: open_project(bench.root, id)):
-                yield shown, text, gr.Tabs(selected="review")
-        else:
-            yield gr.skip(), gr.skip(), gr.skip()
-
-    @told
-    def bring_back(desk: Desk, bench: Bench, backbone: str, path: str) -> Working:
-        def run(progress: Progress, cancelled: Cancel) -> None:
-            with desk.new_folder(intake.bytes_needed([Path(path)])) as into:
-                progress(0, 1, "reading the project")
-                new = read_clips(Path(path), into)
-                require_room(bench.public, (), new)
-                good, bad = checked(new, progress=lambda done, total, _: progress(done, total, "checking"))
-                if not good:
-                    raise DataError(f"{Path(path).name!r} holds no clip that can be used; choose a ZIP that was exported here.")
-                bench.put(labelling(Project.create(bench.root, review_words.project_name(Path(path).stem)), backbone))
-                bench.whole(lambda work: Said("imported", review_words.clips_added(work.add_checked(good, bad))))
-                shutil.rmtree(into, ignore_errors=True)
-            listening(bench, progress, cancelled, afresh=True)
-
-        yield from working(desk, run)
-
-    @told
-    def bring_in(desk: Desk, bench: Bench, path: str) -> Working:
-        source = Path(path)
-        if source.suffix.lower() == ".zip":
-            yield from adding(desk, bench, lambda into: read_clips(source, into), [source])
-            return
-        bench.whole(lambda work: Said("imported", f"labels of {words.count(work.take_labels(source), 'clip')} from {source.name}."))
-        yield gr.skip(), ""
-
-    @told
-    def add_files(desk: Desk, bench: Bench, paths: list[str]) -> Working:
-        given = [Path(path) for path in paths]
-        yield from adding(desk, bench, lambda into: read_pool(given, into), given)
-
-    @told
-    def add_folder(desk: Desk, bench: Bench, value: Any) -> Working:
-        yield from adding(desk, bench, lambda into: read_pool([place(received_files(value), into)]))
-
-    @told
-    def add_recording(desk: Desk, bench: Bench, path: str, window_s: float | None) -> Working:
-        longest = MAX_VISITOR_RECORDING_S if bench.public else MAX_RECORDING_S
-        yield from adding(desk, bench, lambda into: cut(Path(path), window_s or WINDOW_S, into, max_seconds=longest), [Path(path)])
-
-    @told
-    def add_from_clips(desk: Desk, bench: Bench) -> Working:
-        clips = intake.for_project(desk.session.workspace)
-        if not clips:
-            raise DataError("the tab Clips has no labelled clips; add some there first.")
-
-        def run(progress: Progress, cancelled: Cancel) -> None:
-            require_room(bench.public, bench.require().now.entries, clips)
-            bench.whole(lambda work: Said("added", review_words.clips_added(work.add(Dataset(clips)))))
-            listening(bench, progress, cancelled, afresh=False)
-
-        yield from working(desk, run)
-
-    @told
-    def carry(desk: Desk, bench: Bench, backbone: str, *settings: Any) -> Learning:
-        entries = bench.require().now.entries
-
-        def run(progress: Progress, _: Cancel) -> None:
-            progress(0, 1, "taking the labelled clips to the tab Clips")
-            needs = sum(path.stat().st_size for path in {entry.path for entry in entries if entry.learnable})
-            check = partial(page.studio.add, progress=lambda done, total, _: progress(done, total, "checking"))
-            desk.add(lambda into: intake.from_labels(entries, into), check, needs, instead=True)
-
-        for shown, text in working(desk, run):
-            yield shown, gr.skip(), text
-        yield from tab.learn(desk, backbone, *settings)
-
-    @told
-    def listen_again(desk: Desk, bench: Bench) -> Working:
-        yield from working(desk, lambda progress, cancelled: listening(bench, progress, cancelled, afresh=True))
-
-    @told
-    def listen_with(desk: Desk, bench: Bench, backbone: str) -> Working:
-        def run(progress: Progress, cancelled: Cancel) -> None:
-            progress(0, 1, f"loading the backbone “{words.backbone_title(backbone)}”")
-            page.studio.backbone(backbone)  # first: where it can't be had, the project stays with the other one
-            bench.require().listen_with(backbone)
-            listening(bench, progress, cancelled, afresh=True)
-
-        yield from working(desk, run)
-
-    @told
-    def ask_model(desk: Desk, bench: Bench) -> Working:
-        yield from working(desk, lambda progress, cancelled: bench.require().ask(progress=progress, cancelled=cancelled))
 
     def announce(desk: Desk) -> list[Any]:
         desk.jobs.announce()
@@ -498,18 +339,18 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
     basic, outputs = [desk, bench], [desk, status]
     touch = {"fn": lambda bench: bench.touched(), "inputs": bench, "outputs": bench} | LIGHT
     for trigger, handler, inputs in (
-        (create.click, start_project, [*basic, page.backbone, name, begins]),
-        (name.submit, start_project, [*basic, page.backbone, name, begins]),
-        (reopen.click, open_listed, [*basic, page.backbone, listed]),
-        (returned.upload, bring_back, [*basic, page.backbone, returned]),
-        (brought.upload, bring_in, [*basic, brought]),
-        (files.upload, add_files, [*basic, files]),
-        (folder.upload, add_folder, [*basic, folder]),
-        (recording.upload, add_recording, [*basic, recording, window]),
-        (from_clips.click, add_from_clips, basic),
-        (listen.click, listen_again, basic),
-        (relisten.click, listen_with, [*basic, page.backbone]),
-        (ask.click, ask_model, basic),
+        (create.click, jobs.start_project, [*basic, page.backbone, name, begins]),
+        (name.submit, jobs.start_project, [*basic, page.backbone, name, begins]),
+        (reopen.click, jobs.open_listed, [*basic, page.backbone, listed]),
+        (returned.upload, jobs.bring_back, [*basic, page.backbone, returned]),
+        (brought.upload, jobs.bring_in, [*basic, brought]),
+        (files.upload, jobs.add_files, [*basic, files]),
+        (folder.upload, jobs.add_folder, [*basic, folder]),
+        (recording.upload, jobs.add_recording, [*basic, recording, window]),
+        (from_clips.click, jobs.add_from_clips, basic),
+        (listen.click, jobs.listen_again, basic),
+        (relisten.click, jobs.listen_with, [*basic, page.backbone]),
+        (ask.click, jobs.ask_model, basic),
     ):
         asked = trigger(announce, desk, [cancel, status], **AT_ONCE)
         done = asked.then(handler, inputs, outputs, **COMPUTE)
@@ -520,11 +361,11 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         if recording in inputs:
             free(done, recording)
     asked = teach.click(announce, desk, [cancel, status], **AT_ONCE)
-    taught = asked.then(carry, [*basic, page.backbone, *tab.settings], [desk, page.current, status], **COMPUTE)
+    taught = asked.then(jobs.carry, [*basic, page.backbone, *tab.settings], [desk, page.current, status], **COMPUTE)
     taught.then(**touch)
     taught.failure(**touch)
     taught.success(lambda: gr.update(selected="learn"), None, page.tabs, **AT_ONCE)
-    linked = demo.load(open_link, [*basic, page.backbone], [*outputs, page.tabs], **COMPUTE)
+    linked = demo.load(jobs.open_link, [*basic, page.backbone], [*outputs, page.tabs], **COMPUTE)
     linked.then(**touch)
     linked.failure(**touch)
     cancel.click(stop, desk, cancel, **AT_ONCE)
@@ -541,21 +382,10 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
     curve_box.expand(None, js="() => requestAnimationFrame(() => window.dispatchEvent(new Event('resize')))")
 
 
-def require_room(public: bool, here: Sequence[Entry], new: Sequence[NewClip | Clip]) -> None:
-    """Raises DataError where a visitor's project would grow too large; a person's own disk is their own business."""
-    if not public:
-        return
-    used = sum(entry.path.stat().st_size for entry in here) + sum(clip.path.stat().st_size for clip in new if clip.path.is_file())
-    if len(here) + len(new) > MAX_VISITOR_CLIPS or used > MAX_VISITOR_BYTES:
-        raise DataError(
-            f"that would make {len(here) + len(new)} clips of {used / 1024**3:.1f} GiB; at most {MAX_VISITOR_CLIPS} clips of "
-            f"{MAX_VISITOR_BYTES / 1024**3:.0f} GiB fit into a project here. Add fewer, or run CALM Studio on your own computer."
-        )
-
-
 def _curve_figure(points: Sequence[Any]) -> Figure:
     found = [(point.labels, Proportion(point.hits, point.n)) for point in points if point.n]
     if not found:
         return figures.accuracy_curve(None, None, None, None)
     lows, highs = zip(*(share.interval for _, share in found), strict=True)
-    return figures.accuracy_curve([labels for labels, _ in found], [share.value for _, share in found], lows, highs)
+    of = [words.backbone_title(point.backbone) for point in points if point.n]
+    return figures.accuracy_curve([labels for labels, _ in found], [share.value for _, share in found], lows, highs, of)

@@ -30,7 +30,7 @@ ORDER_CHOICES = [
     ("random", "random"),
 ]
 MACHINE_HEADERS = ["clip", "file", "label", "confidence"]
-CURVE_HEADERS = ["labelled clips", "recognised", "accuracy", "95 % interval"]
+CURVE_HEADERS = ["labelled clips", "recognised", "accuracy", "95 % interval", "backbone"]
 DIGITS = "1234567890"
 STATES = {"uncertain": "uncertain", "exclude": "excluded"}
 KEYS = """
@@ -252,9 +252,9 @@ def acceptance(found: Acceptance) -> str:
     wrong = found.expected_wrong or 0.0
     expect = "fewer than one of them" if wrong < 1 else f"about {wrong:.0f} of them"
     proof = (
-        f"Of your own labelled clips, {n} got such a confidence when left out, and {right} of those were right."
+        f"Of your own labelled clips, {n} got such a confidence from the others alone, and {right} of those were right."
         if n
-        else "None of your own labelled clips got such a confidence when left out, so nothing stands behind this."
+        else "None of your own labelled clips got such a confidence from the others alone, so nothing stands behind this."
     )
     return (
         f"This labels {count(len(found.clips), 'clip')}: {each}. If the confidence is right, expect {expect} to be wrong. {proof} "
@@ -290,12 +290,13 @@ def curve_text(points: Sequence[CurvePoint]) -> str:
     """The curve as a sentence."""
     asked = [point for point in points if point.n]
     if not asked:
-        return caption(
-            "Each labelled clip is left out in turn and recognised by the others; the share that is right grows with the labels."
-        )
-    first, last = asked[0], asked[-1]
+        return caption("Each labelled clip in turn is recognised by the others alone; the share that is right grows with the labels.")
+    last = asked[-1]
+    first = next(point for point in asked if point.backbone == last.backbone)
     now = Proportion(last.hits, last.n)
-    text = f"With {count(last.labels, 'labelled clip')}, {now} are recognised when they are left out."
+    text = f"With {count(last.labels, 'labelled clip')}, {now} are recognised, each by the others alone."
+    if len({point.backbone for point in asked}) > 1:
+        text += f" That is with “{backbone_title(last.backbone)}”; what another backbone heard is a line of its own."
     if last.labels > first.labels:
         before, share = first.hits / first.n, last.hits / last.n
         moved = "It has risen" if share > before else "It has fallen" if share < before else "It is as it was"
@@ -313,7 +314,8 @@ def curve_rows(points: Sequence[CurvePoint]) -> list[list[Any]]:
         if point.n:
             low, high = Proportion(point.hits, point.n).interval
             share = percent(point.hits / point.n)
-            rows.append([point.labels, f"{point.hits} of {point.n}", share, f"{percent(low)} to {percent(high)}"])
+            heard = backbone_title(point.backbone)
+            rows.append([point.labels, f"{point.hits} of {point.n}", share, f"{percent(low)} to {percent(high)}", heard])
     return rows
 
 

@@ -43,9 +43,10 @@ ul.calm-notice li { margin: 0; }
 .calm-card { cursor: pointer; display: grid; gap: 0.3rem; align-content: start; height: 100%; }
 :is(.calm-card:is(:hover, :focus-visible) b, .calm-tile button:is(:hover, :focus-visible)) { text-decoration: underline; }
 :is(.calm-card, .calm-tile) small { color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; }
-.calm-strip { display: flex; gap: 0.25rem; min-height: 32px; }
+.calm-strip { display: flex; align-items: center; gap: 0.25rem; min-height: 32px; }
 :is(.calm-card, .calm-tile) :is(img, .calm-blank) { width: 56px; height: 32px; border-radius: 3px; margin: 0; flex: none;
   image-rendering: pixelated; }
+.calm-strip :is(img, .calm-blank) { flex: 0 1 56px; min-width: 0; } /* a narrow card has room for the number of the others too */
 .calm-blank { display: inline-block; background: var(--border-color-primary); }
 .calm-tiles { margin-top: 0.4rem !important; }
 .calm-tiles { user-select: none; } /* Shift and click would select text, and a drag then take that along */
@@ -60,9 +61,13 @@ ul.calm-notice li { margin: 0; }
 .calm-tile[data-out] :is(.calm-grip, button) { opacity: 0.55; }
 .calm-card.calm-over { border-color: var(--color-accent); box-shadow: inset 0 0 0 1px var(--color-accent); }
 .calm-card.calm-over * { pointer-events: none; }
-.calm-answers.calm-into { align-items: center; margin: 0.8rem 0 0; }
+.calm-unseen { display: none; }
+.calm-answers.calm-tools { align-items: center; margin: 0.5rem 0; }
+#clips-class:not(:has(.calm-tick:checked)) .calm-tools { opacity: 0.45; }
+#clips-class:not(:has(.calm-tick:checked)) #clips-ticked { display: none; }
 .calm-low { align-items: end; }
 .calm-few { border-style: dashed; border-color: #d97706; }
+:is(#learn-headline, #heads-model) .calm-notice { margin-bottom: 0.9rem; }
 .calm-progress p { margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .calm-headline { line-height: 1.5; overflow-wrap: anywhere; }
 .calm-headline p { margin: 0 0 0.3rem; }
@@ -104,7 +109,7 @@ button.label-wrap > span { text-align: left; }
 p.calm-link { text-decoration: none; }
 #review-folder .folder-drop { min-height: 150px; display: grid; align-content: center; }
 @media (max-width: 480px) { .tab-container button { padding-inline: 0.4rem !important; } } /* all tabs in one line */
-.js-plotly-plot :is([class$="tick"], .infolayer) text { fill: var(--body-text-color) !important; }
+.js-plotly-plot :is([class$="tick"], .infolayer, .barlayer) text { fill: var(--body-text-color) !important; }
 """
 
 # A plot that is drawn in a tab out of sight gets a width of its own; showing the tab fits it in.

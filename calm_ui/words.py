@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from calm_core.backbones import BackboneRow, backbone_row
+from calm_core.backbones import backbone_row
 from calm_core.errors import BackboneError
 
 from .jobs import Step
 from .session import KEEP_HOURS, Current, Session
 
 LONG_NAME = 60
+ACCURACY = "Accuracy on clips it had not heard"  # "left out" are only the clips that a person, or the preflight, leaves out
 
 
 def esc(text: object) -> str:
@@ -73,14 +74,12 @@ def bullets(lines: Iterable[str], kind: str = "info") -> str:
     return f'<ul class="calm-notice calm-{kind}">{items}</ul>' if items else ""
 
 
-def status_line(row: BackboneRow, device: str, session: Session, forgets: bool) -> str:
+def status_line(device: str, session: Session, forgets: bool) -> str:
     """forgets: the projects of the tab Review are deleted like all else."""
     kept = f"stay on this server, deleted at most {KEEP_HOURS} hours after your last step"
     used = f"{session.compute_s:.1f} s"
     parts = [
-        ("Device", {"cpu": "this server's processor (CPU)", "cuda": "graphics processor (GPU)"}.get(device.split(":")[0], device)),
-        ("Memory needed", f"about {row.memory_gb:g} GB"),
-        ("Heads", f"{row.heads.replace(' x ', ' layers × ')} heads"),
+        ("Runs on", {"cpu": "this server's processor (CPU)", "cuda": "graphics processor (GPU)"}.get(device.split(":")[0], device)),
         ("Computing time used", used),
         ("Your clips", kept if forgets else f"{kept}; projects in Review stay until you delete them"),
     ]
@@ -110,6 +109,16 @@ def classes_of(current: Current) -> str:
     return {"clips": "your classifier", "file": "the classifier you loaded", "example": "the example classifier"}[
         current.source
     ] + f" of {shown}"
+
+
+def example_notice(current: Current | None) -> str:
+    """Over whatever comes from the classifier that the page opens with: that it is nobody's own, and the way to one; "" for others."""
+    if current is None or current.source != "example":
+        return ""
+    return notice(
+        f"This is an example, not yours: the page opens with {classes_of(current)}, so that there is something to look at. For your own, "
+        "add recordings in the tab Clips and press the button in the tab Learn; it takes the example's place."
+    )
 
 
 def listed(names: Sequence[str], last: str = "and") -> str:

@@ -98,9 +98,12 @@ def test_what_a_person_left_out_stays_with_its_label_and_settles_a_conflict(tmp_
     assert "left out by a person" in checks[1].reason
     assert not any("'owl'" in line for line in advice(checks))  # left out on purpose
     once = preflight([replace(check.clip, label="bat", excluded=check.clip.name == "owl/a.wav") for check in checks[1:3]], known=checks)
-    assert [check.status.value for check in once] == ["excluded", "duplicate"]  # its copy doesn't step into its place
+    assert [check.status.value for check in once] == ["excluded", "ok"]  # nobody said anything about its copy
+    assert "same audio as 'owl/a.wav', which was left out by a person" in once[1].reason
     other = preflight([replace(check.clip, label="bat", excluded=check.clip.name == "owl/b.wav") for check in checks[1:3]], known=checks)
-    assert [check.status.value for check in other] == ["duplicate", "excluded"]  # whichever comes first
+    assert [check.status.value for check in other] == ["ok", "excluded"]  # whichever comes first
+    both = preflight([replace(check.clip, excluded=True) for check in once], known=once)
+    assert not any("is used" in check.reason for check in both)
     back = preflight([replace(check.clip, excluded=False) for check in checks], known=checks)
     assert [check.status.value for check in back] == ["conflict", "conflict", "conflict", "unreadable"]
 

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -18,6 +19,7 @@ from calm_core.errors import DataError, ProjectError, StaleError
 from calm_core.library.project import Project
 from calm_core.library.records import CurvePoint, Judgement, NewClip, newly_judged
 from calm_core.library.shelf import sweep
+from calm_core.library.storage import DATABASE
 
 from .conftest import new_clips
 
@@ -210,6 +212,18 @@ def test_an_act_is_all_or_nothing(project: Project) -> None:
         project.rename_class("owl", "bat")
     with pytest.raises(ProjectError, match="no class 'crow'"):
         project.delete_class("crow")
+
+
+def test_a_project_of_an_earlier_version_notes_backbones_from_now_on(project: Project) -> None:
+    project.label([1], "owl")
+    project.note_accuracy(CurvePoint(2, 1, 2))
+    project.close()
+    with sqlite3.connect(project.folder / DATABASE) as db:
+        db.execute("ALTER TABLE curve DROP COLUMN backbone")
+    db.close()
+    with Project(project.folder) as again:
+        again.note_accuracy(CurvePoint(3, 2, 3, "pocket"))
+        assert again.snapshot().curve == (CurvePoint(2, 1, 2, ""), CurvePoint(3, 2, 3, "pocket"))
 
 
 def test_a_closed_project_and_one_that_was_deleted_say_so(project: Project, tmp_path: Path) -> None:

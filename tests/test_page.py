@@ -210,7 +210,7 @@ def test_from_a_zip_to_an_answer_with_its_reasons(
     button = page.locator("#learn-button")
     expect(button).to_have_text(f"Learn from {PER_CLASS * len(CLASSES)} clips of {len(CLASSES)} classes")
     button.dblclick()
-    expect(page.locator("#learn-headline")).to_contain_text("Leave-one-out accuracy 100 %")
+    expect(page.locator("#learn-headline")).to_contain_text("Accuracy on clips it had not heard 100 %")
     expect(button).to_be_enabled()
     assert len(studio.learned) == before + 1  # a double click is one job
     model = studio.learned[-1].model
@@ -232,7 +232,7 @@ def test_from_a_zip_to_an_answer_with_its_reasons(
     expect(page.locator("#predict-files")).to_contain_text("broken")
     page.locator("#predict-button").click()
     expect(page.locator("#predict-sentence")).to_contain_text("‘tone’ with")
-    expect(page.locator("#predict-sentence")).to_contain_text("Of your classes only ‘tone’ fits.")
+    expect(page.locator("#predict-sentence")).to_contain_text("Of the known classes only ‘tone’ fits.")
     expect(page.locator("#predict-about")).to_contain_text("None of these")
     rows = page.locator("#predict-table [role=row]")
     expect(rows.filter(has_text="query é.wav")).to_contain_text("tone")
@@ -395,9 +395,12 @@ def test_classes_are_mended_and_the_mending_taken_back(page: Page, archive: Path
     tiles = page.locator("#clips-tiles .calm-tile")
     tiles.nth(1).locator("button").click()
     expect(page.locator("#clips-chosen-title")).to_contain_text("tone/1.wav: OK")
+    expect(page.locator("#clips-ticked")).to_be_hidden()
+    tiles.nth(0).locator(".calm-tick").check()
     page.locator("#clips-move").click()
-    expect(page.get_by_text("No clip is ticked")).to_be_visible()
+    expect(page.get_by_text("The class has no name")).to_be_visible()
     expect(said.locator("p")).to_have_count(0)  # "Added ..." is of an earlier act
+    expect(page.locator(".calm-ticked")).to_have_text("1 ticked")  # nothing was done, so they stay
     for tile in (0, 2):
         tiles.nth(tile).locator(".calm-tick").check()
     page.locator("#clips-move-to input").fill("beep")
@@ -413,8 +416,10 @@ def test_classes_are_mended_and_the_mending_taken_back(page: Page, archive: Path
     expect(said).to_have_text("‘beep’ merged into ‘whistle’: 2 clips.")
     expect(page.locator("#clips-undo")).to_have_text("Undo: ‘beep’ merged into ‘whistle’: 2 clips")
     expect(page.locator("#clips-class-title")).to_have_text(f"‘whistle’: {PER_CLASS + 2} clips")
+    page.locator("[data-press=clips-remove-ticked]").click()
+    expect(page.get_by_text("No clip is ticked")).to_be_visible()
     page.locator("#clips-tiles .calm-all").check()
-    page.locator("#clips-remove-ticked").click()
+    page.locator("[data-press=clips-remove-ticked]").click()
     expect(cards).not_to_contain_text("whistle")
     expect(page.locator("#clips-class")).to_be_hidden()
     for left in ("whistle 6 clips", "beep 2 clips", "tone 4 clips"):
@@ -446,9 +451,17 @@ def test_many_clips_are_moved_by_drag_and_left_out_by_key(page: Page, archive: P
     page.keyboard.press("x")
     expect(said).to_have_text("1 clip left out of learning.")
     expect(tiles.first).to_contain_text("left out: by you")
+    expect(page.locator("[data-press=clips-take-in]")).to_be_visible()
+    expect(page.locator("#clips-take-in")).to_be_hidden()
+    expect(page.locator(".calm-ticked")).to_have_text("")
+    expect(page.locator("#clips-ticked")).to_be_hidden()
     expect(cards).to_contain_text("tone 1 of 2 clips, 1 left out by you")
     expect(page.locator("#clips-table [role=row]").filter(has_text="tone/2.wav")).to_contain_text("left out: by you")
     expect(tiles.first.locator(".calm-tick")).to_be_focused()  # the keys go on from here
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator(".calm-ticked")).to_have_text("2 ticked")
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(page.locator(".calm-ticked")).to_have_text("1 ticked")
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("1")
     expect(said).to_have_text("‘tone’ merged into ‘hum’: 2 clips.")
@@ -465,6 +478,16 @@ def test_many_clips_are_moved_by_drag_and_left_out_by_key(page: Page, archive: P
     expect(page.locator("#clips-chosen-title")).to_contain_text("tone/2.wav: OK")
     expect(cards).to_contain_text("tone 2 clips")
     assert faults == []
+
+
+def test_the_example_clips_are_offered_while_there_are_none(page: Page) -> None:
+    example, cards = page.locator("#clips-example"), page.locator("#clips-classes")
+    example.click()
+    expect(page.locator("#clips-progress")).to_have_text("Added 24 clips.")
+    expect(cards.locator(".calm-strip").first).to_have_text("+2")
+    expect(example).to_be_hidden()
+    page.locator("#clips-undo").click()
+    expect(example).to_be_visible()
 
 
 def test_starting_over_takes_the_answers_too(page: Page, archive: Path, query: Path) -> None:
@@ -486,6 +509,8 @@ def test_looking_at_the_page_leaves_no_files(page: Page, visitors: Path) -> None
     before = set(root.iterdir())
     page.reload()
     tab(page, "Learn")
+    expect(page.locator("#learn-headline")).to_contain_text("This is an example, not yours")
+    expect(page.locator("#learn-warnings")).to_have_text("")  # nobody is to record more of the example's classes
     with page.expect_download() as download:  # the example classifier, as it is installed
         page.locator("#learn-download").click()
     assert download.value.suggested_filename == EXAMPLE_MODEL.name

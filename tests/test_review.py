@@ -15,7 +15,6 @@ import pytest
 
 import app
 from calm_core import figures, readers
-from calm_core.backbones import backbone_row
 from calm_core.errors import DataError, ProjectError
 from calm_core.importing import checked, cut, read_clips, read_pool
 from calm_core.labelling import Labelling
@@ -24,7 +23,7 @@ from calm_core.library.records import CurvePoint
 from calm_core.library.shelf import open_project, projects
 from calm_core.pseudo_labels import Vote
 from calm_core.studio import Studio
-from calm_ui import review, review_words, words
+from calm_ui import review_jobs, review_words, words
 from calm_ui.bench import Bench, Said
 from calm_ui.exporting import FORMATS, exported
 from calm_ui.intake import for_project, from_class, from_labels
@@ -187,14 +186,14 @@ def test_a_damaged_project_is_listed_with_its_reason(bench: Bench) -> None:
 
 
 def test_a_project_of_a_stranger_has_limits(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(review, "MAX_VISITOR_CLIPS", 24)
+    monkeypatch.setattr(review_jobs, "MAX_VISITOR_CLIPS", 24)
     entries = bench.require().now.entries
     pieces = cut(entries[0].path, 0.1, tmp_path)
     assert len(pieces) == 5
-    review.require_room(False, entries, pieces)
-    review.require_room(True, entries, pieces[:3])
+    review_jobs.require_room(False, entries, pieces)
+    review_jobs.require_room(True, entries, pieces[:3])
     with pytest.raises(DataError, match="would make 26 clips"):
-        review.require_room(True, entries, pieces)
+        review_jobs.require_room(True, entries, pieces)
 
 
 def test_nothing_to_export_is_a_sentence(tmp_path: Path, studio: Studio) -> None:
@@ -301,6 +300,15 @@ def test_taking_labels_along_shows_its_progress(bench: Bench, tmp_path: Path) ->
     assert not desk.session.earlier[-1].checks
 
 
+def test_clips_that_are_left_out_need_room_too(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries, needed = [entry for entry in bench.require().now.entries if entry.learnable], []
+    bench.require().judge([entries[0].id], state="excluded")
+    monkeypatch.setattr(Desk, "add", lambda _desk, _read, _check, needs, **_: needed.append(needs))
+    with pytest.raises(gr.Error, match="no clips to learn from"):
+        list(carrying(Desk(tmp_path / "visitors"), bench))
+    assert needed == [sum(entry.path.stat().st_size for entry in entries)]
+
+
 def test_taking_labels_along_can_be_cancelled(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(tmp_path / "visitors")
     source = bench.require().now.entries[0].path
@@ -332,7 +340,7 @@ def test_what_a_deletion_loses_is_said(bench: Bench) -> None:
     assert "“&lt;b&gt;”? Its 21 clips, 12 labels by you and the whole history go for good" in said
     assert "can't be opened? Project 'x' is damaged" in html.unescape(review_words.deletion(replace(info, error="project 'x' is damaged")))
     for forgets in (False, True):
-        said = words.status_line(backbone_row("fake"), "cpu", Session(), forgets)
+        said = words.status_line("cpu", Session(), forgets)
         assert ("projects in Review stay until you delete them" in said) is not forgets
 
 
@@ -363,7 +371,7 @@ def test_the_curve_and_its_words() -> None:
         figures.accuracy_curve([1, 2], [1], [1], [1])
     assert "With 4 labelled clips" in review_words.curve_text(points)
     assert review_words.curve_rows(points)[0][:3] == [4, "3 of 4", "75\u202f%"]
-    assert "left out in turn" in review_words.curve_text([])
+    assert "by the others alone" in review_words.curve_text([])
 
 
 def test_a_damaged_event_is_refused(tmp_path: Path) -> None:
@@ -425,3 +433,21 @@ def test_a_curve_that_falls_is_explained() -> None:
     said = review_words.curve_text([CurvePoint(10, 8, 10), CurvePoint(20, 18, 20)])
     assert "It has risen: with 10 it was 80\u202f%." in said
     assert "hard ones" not in said
+
+
+def test_each_backbone_has_a_curve_of_its_own() -> None:
+    points = [
+        CurvePoint(10, 9, 10, "pocket"),
+        CurvePoint(11, 10, 11, "pocket"),
+        CurvePoint(11, 5, 11, "fake"),
+        CurvePoint(12, 6, 12, "fake"),
+    ]
+    said = review_words.curve_text(points)
+    assert "That is with “Fake (tests)”" in said
+    assert f"It has risen: with 11 it was {words.percent(5 / 11)}." in said
+    assert [row[-1] for row in review_words.curve_rows(points)][1:3] == [words.backbone_title("pocket"), "Fake (tests)"]
+    figure = figures.accuracy_curve([10, 11, 11, 12], [0.9, 0.91, 0.45, 0.5], [0.6] * 4, [1.0] * 4, ["pocket", "pocket", "fake", "fake"])
+    lines = [trace for trace in figure.data if trace.name]
+    assert [(line.name, list(line.x)) for line in lines] == [("pocket", [10, 11]), ("fake", [11, 12])]
+    assert figure.layout.showlegend
+    assert not figures.accuracy_curve([4], [0.75], [0.3], [0.95], ["pocket"]).layout.showlegend

@@ -233,6 +233,34 @@ def test_a_class_is_named_for_the_clip_that_the_page_shows(page: Page, sounds: P
     expect(page.locator(".calm-said")).to_have_text(f"Saved: {name} is ‘wind’.")
 
 
+def test_a_correction_in_predict_joins_the_open_project(page: Page, sounds: Path) -> None:
+    with_pool(page, sounds)
+    shown = on_show(page)
+    page.get_by_role("tab", name="Learn").click()
+    page.locator("#learn-button").click()
+    expect(page.locator("#learn-headline")).to_contain_text("Learned from 12 clips")
+    page.get_by_role("tab", name="Predict").click()
+    new = sounds / "new.wav"
+    sf.write(new, tone(1500.0, seed=5), 16_000)
+    page.locator("#predict-files input[type=file]").set_input_files(new)
+    expect(page.locator("#predict-files")).to_contain_text("new")
+    page.locator("#predict-button").click()
+    expect(page.locator("#predict-sentence")).to_contain_text("new.wav")
+    page.locator("#predict-right-class input").click()
+    page.get_by_role("option", name="whistle").click()
+    page.locator("#predict-correct").click()
+    expect(page.locator("#predict-corrected")).to_contain_text("Added as ‘whistle’ to your clips and in the project “My sounds”")
+    expect(page.locator("#learn-headline")).to_contain_text("Learned from 13 clips")
+    expect(page.locator("#predict-progress")).to_have_text("")
+    page.get_by_role("tab", name="Review").click()
+    expect(page.locator("#review-line")).to_contain_text("13 labelled by you")
+    expect(page.locator(".calm-said")).to_have_text("Saved: new.wav is ‘whistle’.")
+    expect(page.locator("#review-listen")).to_be_hidden()  # it is heard already
+    assert on_show(page) == shown
+    assert press(page, "z") == "Saved: taken back: added 1 clip."
+    expect(page.locator("#review-line")).to_contain_text("12 labelled by you")
+
+
 def test_a_projects_labels_teach_and_a_project_is_deleted(page: Page, sounds: Path) -> None:
     with_pool(page, sounds)
     assert press(page, "1").startswith("Saved: ")

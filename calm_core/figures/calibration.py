@@ -21,7 +21,7 @@ def calibration_chart(
     """
     x, y, low, high, n = (as_array(given) for given in (confidence, accuracy, lows, highs, counts))
     if not n.sum() > 0:
-        return empty("With at least ten clips that can be left out, this shows whether the confidence keeps its promise.")
+        return empty("With at least ten clips that can be judged by the others, this shows whether the confidence keeps its promise.")
     require(len({array.shape for array in (x, y, low, high, n)}) == 1, "confidence, accuracy, lows, highs and counts differ in length.")
     at = np.flatnonzero(n > 0)
     hover = [

@@ -237,7 +237,7 @@ def ablation_curve(
     ticks = sorted({int(n.max()), *(2**i for i in range(0, 12, 2) if 2**i < n.max() / 1.5)})
     high, low = np.log10(n.max()), 0.0
     figure.update_xaxes(grid_axis("heads that still vote"), type="log", range=[high, low], tickvals=ticks, ticktext=[str(t) for t in ticks])
-    figure.update_yaxes(grid_axis("held-out accuracy"), range=[0, 1], **PERCENT_TICKS)
+    figure.update_yaxes(grid_axis("accuracy on clips not heard"), range=[0, 1], **PERCENT_TICKS)
     figure.add_hline(y=chance, line={"color": INK, "dash": "dash", "width": 1.5})
     figure.add_annotation(text="chance", x=1, xref="paper", xanchor="right", y=chance, yanchor="bottom", showarrow=False)
     return figure

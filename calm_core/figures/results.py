@@ -91,7 +91,7 @@ def confusion_matrix(counts: ArrayLike | None, class_names: Sequence[str]) -> go
     """
     n = as_array(counts)
     if not n.size or not n.sum() > 0:
-        return empty("No clip has been held out yet. With two clips per class, the mix-ups between classes show here.")
+        return empty("No clip could be judged by the others yet. With two clips per class, the mix-ups between classes show here.")
     C = len(class_names)
     require(n.shape == (C, C), f"counts have shape {n.shape} for {C} class names; they must be ({C}, {C}).")
     of_row = n.sum(1, keepdims=True)
@@ -174,7 +174,7 @@ def class_accuracy(
     """
     v, low, high, n = (as_array(given) for given in (values, lows, highs, counts))
     if not v.size:
-        return empty("No clip has been held out yet. With two clips per class, the accuracy of every class shows here.")
+        return empty("No clip could be judged by the others yet. With two clips per class, the accuracy of every class shows here.")
     shapes = {len(class_names), *(array.size for array in (v, low, high, n))}
     require(len(shapes) == 1, f"names, values, lows, highs and counts have lengths {sorted(shapes)}; give one of each per class.")
     v = np.where(n > 0, v, np.nan)
@@ -226,7 +226,7 @@ def interval_rows(
         )
     margin = {"l": 8, "r": right_px, "t": 28, "b": 48}
     figure = new_figure(traces, height=row_px * len(values) + margin["t"] + margin["b"], margin=margin)
-    figure.update_xaxes(grid_axis("accuracy on held-out clips"), range=[0, 1], **PERCENT_TICKS)
+    figure.update_xaxes(grid_axis("accuracy on clips it had not heard"), range=[0, 1], **PERCENT_TICKS)
     figure.update_yaxes(name_axis([f"<b>{t}</b>" if some and h else t for t, h in zip(labels, highlight, strict=True)]))
     for row, note in enumerate(notes):
         text = f"<b>{note}</b>" if some and highlight[row] else note

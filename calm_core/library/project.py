@@ -105,7 +105,7 @@ class Project:
             entries = tuple(map(self._entry, self._db.execute(f"SELECT {_ENTRY} FROM clip WHERE present ORDER BY id")))
             undo = self._db.execute("SELECT text FROM act WHERE NOT undone ORDER BY id DESC LIMIT 1").fetchone()
             redo = self._db.execute("SELECT text FROM act WHERE undone ORDER BY id LIMIT 1").fetchone()
-            points = "SELECT labels, hits, n FROM curve JOIN act ON act.id = act WHERE NOT undone ORDER BY curve.id"
+            points = "SELECT labels, hits, n, backbone FROM curve JOIN act ON act.id = act WHERE NOT undone ORDER BY curve.id"
             curve = tuple(CurvePoint(*row) for row in self._db.execute(points))
             self.revision = revision
         return Snapshot(revision, name, tuple(json.loads(classes)), entries, undo[0] if undo else "", redo[0] if redo else "", curve)
@@ -263,7 +263,7 @@ class Project:
         with self._lock, transaction(self._db, self.folder, "IMMEDIATE"):
             act = self._db.execute("SELECT id FROM act WHERE NOT undone ORDER BY id DESC LIMIT 1").fetchone()
             if act is not None:
-                self._db.execute("INSERT INTO curve (act, labels, hits, n) VALUES (?, ?, ?, ?)", (act[0], *astuple(point)))
+                self._db.execute("INSERT INTO curve (act, labels, hits, n, backbone) VALUES (?, ?, ?, ?, ?)", (act[0], *astuple(point)))
 
     # ---- how -------------------------------------------------------------------------------------------------------------
 

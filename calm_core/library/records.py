@@ -92,11 +92,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """Held-out hits out of n, when so many clips were labelled."""
+    """Held-out hits out of n, when so many clips were labelled; backbone: the id of the one that listened, "" where nobody noted it."""
 
     labels: int
     hits: int
     n: int
+    backbone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,8 @@ CREATE TABLE curve (
     act INTEGER NOT NULL REFERENCES act (id) ON DELETE CASCADE,
     labels INTEGER NOT NULL,
     hits INTEGER NOT NULL,
-    n INTEGER NOT NULL
+    n INTEGER NOT NULL,
+    backbone TEXT NOT NULL DEFAULT ''
 );
 """
 
@@ -107,6 +108,7 @@ def opened(folder: Path, *, thorough: bool = True) -> sqlite3.Connection:
             if thorough:
                 _require_sound(db, folder)
                 _number_anew(db, folder)
+                _note_backbones(db, folder)
         except BaseException:
             db.close()
             raise
@@ -205,6 +207,18 @@ def _number_anew(db: sqlite3.Connection, folder: Path) -> None:
                     db.execute(statement)
                 db.execute("INSERT INTO clip SELECT * FROM clip_before")
                 db.execute("DROP TABLE clip_before")
+
+
+def _note_backbones(db: sqlite3.Connection, folder: Path) -> None:
+    """Lets the curve of a project of an earlier version name its backbones from now on; that version can go on reading it."""
+
+    def lacking() -> bool:
+        return "backbone" not in {row[1] for row in db.execute("PRAGMA table_info(curve)")}
+
+    if lacking():
+        with transaction(db, folder, "IMMEDIATE"):
+            if lacking():  # another view may have been quicker
+                db.execute("ALTER TABLE curve ADD COLUMN backbone TEXT NOT NULL DEFAULT ''")
 
 
 def mark_seen(folder: Path) -> None:
