@@ -10,7 +10,7 @@ BROWSERS := chromium chromium-browser google-chrome
 run: $(VENV)/run.done
 	$(BIN)/python app.py
 
-test: $(VENV)/test.done
+test: $(VENV)/test.done $(VENV)/readers.done
 	@$(MAKE) --no-print-directory browser
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -38,6 +38,10 @@ $(VENV)/run.done: requirements.txt
 
 $(VENV)/test.done: $(VENV)/run.done pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@
+
+$(VENV)/readers.done: $(VENV)/run.done tests/readers-requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/readers -r tests/readers-requirements.txt
 	@touch $@
 
 .PHONY: browser

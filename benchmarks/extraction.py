@@ -2,17 +2,18 @@
 
     python benchmarks/extraction.py                      # about 30 M parameters, 5-s clips
     python benchmarks/extraction.py --profile            # where the time goes: mel, encoder, decoder, transfer
+    python benchmarks/extraction.py --budgets            # the memory of one batch at three token budgets
+    python benchmarks/extraction.py --alternatives       # ways of reading that we don't go
     python benchmarks/extraction.py --size tiny --clips 4
 
 Qwen2-Audio's architecture with random weights in three sizes. The middle one has the 7B model's proportions: its encoder and its head
-hold a tenth of its decoder's parameters each. Rounds of all variants alternate and the median of each counts. On a CPU the clock is the
-process's own computing time over all its threads, which other work on the machine doesn't stretch; on an accelerator it is the wall's.
-The variants:
+hold a tenth of its decoder's parameters each. Rounds of all variants alternate and the median of each counts; clock.py says by which clock,
+limits.py what the arithmetic floor is. The variants:
 
     naive        `benchmarks/naive.py`, one pass per clip; its default repeats each pass 20 times, which is measured on a clip or two
     ours         `calm_core.extraction.extract` from WAV files into an empty store: batches of the token budget, the next one prepared
                  while one runs
-    in turn      the same batches without files and store, each prepared when the one before is done
+    in turn      the same batches without a store, every file decoded and every clip prepared when it is its turn
     sparse       ours, stopped after the highest layer of a fitted model of 20 heads in the lower half of the layers
 """
 
@@ -22,12 +23,12 @@ import argparse
 import json
 import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import soundfile
@@ -37,14 +38,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from transformers import Qwen2AudioConfig, Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor, WhisperFeatureExtractor
 
-from benchmarks import naive
+from benchmarks import limits, naive
+from benchmarks.clock import clock, timed
+from calm_core import audio
 from calm_core.backbones import load_backbone, resolve_device
 from calm_core.backbones.trimmed import Qwen2AudioBackbone
 from calm_core.extraction import CPU_TOKEN_BUDGET, TOKEN_BUDGET, extract, tokens
+from calm_core.hooks import HeadCapture
 from calm_core.options import NEUTRAL_PROMPT
 from calm_core.vectors import VectorStore
 
 RATE_HZ = 16_000
+BUDGETS = (4096, 16_384, 65_536)  # tokens
 # encoder (width, layers, heads), decoder (width, layers, heads, inner width), vocabulary
 SIZES = {
     "tiny": ((32, 1, 2), (64, 4, 4, 128), 2048),
@@ -96,43 +101,51 @@ def ours(backbone: Qwen2AudioBackbone, paths: list[Path], layers: int | None = N
         return extract(paths, backbone, store=VectorStore(Path(folder)), layers=layers).values
 
 
-def in_turn(backbone: Qwen2AudioBackbone, waveforms: list[np.ndarray]) -> np.ndarray:
-    """Longest first, in batches of the token budget, nothing ahead."""
-    order = sorted(range(len(waveforms)), key=lambda i: -len(waveforms[i]))
-    found: list[Any] = [None] * len(waveforms)
+def in_turn(backbone: Qwen2AudioBackbone, paths: list[Path]) -> np.ndarray:
+    """In batches of the token budget, nothing ahead; for clips of one length."""
+    waveforms = [audio.load(path, RATE_HZ).samples for path in paths]
     budget = CPU_TOKEN_BUDGET if backbone.device == "cpu" else TOKEN_BUDGET
-    while order:
-        size = max(1, budget // tokens(len(waveforms[order[0]]), backbone, NEUTRAL_PROMPT))
-        rows, order = order[:size], order[size:]
-        for i, vector in zip(rows, backbone.extract([waveforms[i] for i in rows], NEUTRAL_PROMPT), strict=True):
-            found[i] = vector
-    return np.stack(found)
+    size = max(1, budget // tokens(len(waveforms[0]), backbone, NEUTRAL_PROMPT))
+    batches = [waveforms[i : i + size] for i in range(0, len(waveforms), size)]
+    return np.concatenate([backbone.extract(batch, NEUTRAL_PROMPT) for batch in batches])
+
+
+def noise(clips: int, seconds: float) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.normal(0, 0.1, round(seconds * RATE_HZ)).astype(np.float32) for _ in range(clips)]
+
+
+@contextmanager
+def written(waveforms: list[np.ndarray]) -> Iterator[list[Path]]:
+    """The clips as WAV files."""
+    with TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"{i}.wav" for i in range(len(waveforms))]
+        for path, waveform in zip(paths, waveforms, strict=True):
+            soundfile.write(path, waveform, RATE_HZ, subtype="FLOAT")
+        yield paths
 
 
 def measure(size: str, clips: int, seconds: float, rounds: int, device: str, dtype: torch.dtype) -> dict[str, Any]:
     backbone = build(size, device, dtype)
-    rng = np.random.default_rng(0)
-    waveforms = [rng.normal(0, 0.1, round(seconds * RATE_HZ)).astype(np.float32) for _ in range(clips)]
+    waveforms = noise(clips, seconds)
     lower = backbone.shape.layers // 2
     repeated = waveforms[: max(1, clips // 8)]
-    with TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{i}.wav" for i in range(clips)]
-        for path, waveform in zip(paths, waveforms, strict=True):
-            soundfile.write(path, waveform, RATE_HZ, subtype="FLOAT")
+    with written(waveforms) as paths:
         variants: dict[str, Callable[[], np.ndarray]] = {
             "naive": lambda: naive.extract(backbone, waveforms, NEUTRAL_PROMPT),
             "ours": lambda: ours(backbone, paths),
-            "in turn": lambda: in_turn(backbone, waveforms),
+            "in turn": lambda: in_turn(backbone, paths),
             "sparse": lambda: ours(backbone, paths, lower),
         }
         found = {name: run() for name, run in variants.items()}  # warms up, and gives what is compared
         times: dict[str, list[float]] = {name: [] for name in variants}
         for _ in range(rounds):
             for name, run in variants.items():
-                times[name].append(_timed(run) / clips)
+                times[name].append(timed(run) / clips)
     per_clip = {name: statistics.median(each) for name, each in times.items()}
-    per_clip["naive_20"] = _timed(lambda: naive.extract(backbone, repeated, NEUTRAL_PROMPT, naive.TRIALS)) / len(repeated)
+    per_clip["naive_20"] = timed(lambda: naive.extract(backbone, repeated, NEUTRAL_PROMPT, naive.TRIALS)) / len(repeated)
     scale = float(np.abs(found["naive"]).max())
+    floor_s, rate = limits.floor_s(backbone, waveforms)
     return {
         "size": size,
         "parameters_m": sum(p.numel() for p in backbone.model.parameters()) / 1e6,
@@ -148,6 +161,10 @@ def measure(size: str, clips: int, seconds: float, rounds: int, device: str, dty
             "than naive, sparse model": per_clip["naive"] / per_clip["sparse"],
             "than in turn": per_clip["in turn"] / per_clip["ours"],
         },
+        "clips_per_s": 1 / per_clip["ours"],
+        "tokens_per_s": len(backbone.prepare(waveforms[0], NEUTRAL_PROMPT).ids) / per_clip["ours"],
+        "matmul_tflops": rate / 1e12,
+        "share_of_floor": floor_s / clips / per_clip["ours"],
         "largest_difference": {
             "ours": float(np.abs(found["ours"] - found["naive"]).max()) / scale,
             "sparse": float(np.abs(found["sparse"] - found["naive"])[:, :lower].max()) / scale,
@@ -156,51 +173,36 @@ def measure(size: str, clips: int, seconds: float, rounds: int, device: str, dty
 
 
 def profile(size: str, clips: int, seconds: float, device: str, dtype: torch.dtype) -> dict[str, float]:
-    """Share of `in_turn` in mel and tokens, encoder, decoder, and everything else (merging, transfer), by timing the parts."""
+    """Share of `in_turn` in each part, by timing the parts; the rest (merging, cutting into batches) is what they leave."""
     backbone = build(size, device, dtype)
-    rng = np.random.default_rng(0)
-    waveforms = [rng.normal(0, 0.1, round(seconds * RATE_HZ)).astype(np.float32) for _ in range(clips)]
-    in_turn(backbone, waveforms)
-    spent = {"mel and tokens": 0.0, "encoder": 0.0, "decoder": 0.0}
+    spent = dict.fromkeys(("decode", "mel and tokens", "encoder", "decoder", "transfer"), 0.0)
     with (
+        written(noise(clips, seconds)) as paths,
+        _clocked(audio, "load", spent, "decode"),
         _clocked(backbone, "prepare", spent, "mel and tokens"),
         _clocked(backbone, "_encode", spent, "encoder"),
         _clocked(backbone._decoder, "forward", spent, "decoder"),
+        _clocked(HeadCapture, "vectors", spent, "transfer"),
     ):
-        whole = _timed(lambda: in_turn(backbone, waveforms))
-    return {**{name: value / whole for name, value in spent.items()}, "merging and transfer": 1 - sum(spent.values()) / whole}
+        in_turn(backbone, paths)
+        spent |= dict.fromkeys(spent, 0.0)  # that was for warming up
+        whole = timed(lambda: in_turn(backbone, paths))
+    return {**{name: value / whole for name, value in spent.items()}, "rest": 1 - sum(spent.values()) / whole}
 
 
 @contextmanager
 def _clocked(owner: Any, method: str, spent: dict[str, float], name: str) -> Iterator[None]:
     original = getattr(owner, method)
 
-    def timed(*args: Any, **kwargs: Any) -> Any:
-        start = _clock()
+    def clocked(*args: Any, **kwargs: Any) -> Any:
+        start = clock()
         try:
             return original(*args, **kwargs)
         finally:
-            spent[name] += _clock() - start
+            spent[name] += clock() - start
 
-    setattr(owner, method, timed)
-    try:
+    with patch.object(owner, method, clocked):
         yield
-    finally:
-        delattr(owner, method)
-
-
-def _timed(run: Callable[[], Any]) -> float:
-    start = _clock()
-    run()
-    return _clock() - start
-
-
-def _clock() -> float:
-    """Seconds; see the module's header for which."""
-    if not torch.cuda.is_available():
-        return time.process_time()
-    torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def main() -> None:
@@ -210,25 +212,38 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--profile", action="store_true", help="say where the time goes instead")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--profile", action="store_true", help="say where the time goes instead")
+    instead.add_argument(
+        "--budgets", action="store_true", help=f"say what memory batches of {', '.join(map(str, BUDGETS))} tokens take instead"
+    )
+    instead.add_argument("--alternatives", action="store_true", help="say how fast ways are that we don't go instead")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     device = resolve_device(arguments.device)
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    about = f"{str(dtype).removeprefix('torch.')} on {device}, clips of {arguments.seconds:g} s"
     if arguments.profile:
-        shares = profile(arguments.size, arguments.clips, arguments.seconds, device, dtype)
-        print(json.dumps(shares) if arguments.json else "\n".join(f"{name:<22}{share:6.1%}" for name, share in shares.items()))
-        return
-    found = measure(arguments.size, arguments.clips, arguments.seconds, arguments.rounds, device, dtype)
-    if arguments.json:
-        print(json.dumps(found))
-        return
-    print(f"{found['parameters_m']:.0f} M parameters, {found['dtype']} on {device}, {arguments.clips} clips of {arguments.seconds:g} s")
-    for name, value in found["ms_per_clip"].items():
-        print(f"  {name:<10}{value:9.1f} ms per clip")
-    for name, value in found["faster"].items():
-        print(f"  {value:5.1f}x faster {name}")
-    print(f"  largest difference {max(found['largest_difference'].values()):.1e} of the largest value")
+        found: dict[str, Any] = profile(arguments.size, arguments.clips, arguments.seconds, device, dtype)
+        lines = [f"{name:<16}{share:6.1%}" for name, share in found.items()]
+    elif arguments.budgets:
+        backbone = build(arguments.size, device, dtype)
+        found = {str(b): each for b, each in limits.budget_memory(backbone, noise(1, arguments.seconds)[0], BUDGETS).items()}
+        lines = [
+            f"budget {b:>6}: {clips:4} clips, {mib:7.0f} MiB, {1024 * mib / int(b):5.1f} KiB a token" for b, (clips, mib) in found.items()
+        ]
+    elif arguments.alternatives:
+        found = limits.alternatives(build(arguments.size, device, dtype), noise(arguments.clips, arguments.seconds))
+        lines = [f"{name:<12}{value:6.2f}x as fast as ours" for name, value in found.items()]
+    else:
+        found = measure(arguments.size, arguments.clips, arguments.seconds, arguments.rounds, device, dtype)
+        lines = [f"{found['parameters_m']:.0f} M parameters"]
+        lines += [f"  {name:<10}{value:9.1f} ms per clip" for name, value in found["ms_per_clip"].items()]
+        lines += [f"  {value:5.1f}x faster {name}" for name, value in found["faster"].items()]
+        lines += [f"  {found['clips_per_s']:.1f} clips/s, {found['tokens_per_s']:.0f} tokens/s"]
+        lines += [f"  {found['share_of_floor']:.0%} of the arithmetic floor at {found['matmul_tflops']:.2f} TFLOP/s"]
+        lines += [f"  largest difference {max(found['largest_difference'].values()):.1e} of the largest value"]
+    print(json.dumps(found) if arguments.json else "\n".join([about, *lines]))
 
 
 if __name__ == "__main__":

@@ -10,41 +10,25 @@ stopped, from switching a head off until the new accuracy stands there. The vect
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
-import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import soundfile as sf
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.page import CHROMIUM, OneBackbone, home, opened, timed, tones
 from calm_core import figures, readers
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.classifier import CalmClassifier, Refit
 from calm_core.inspection import Workbench, class_similarity, layer_profile
 from calm_core.options import ExtractOptions, FitOptions
-from calm_core.studio import Studio
 from calm_core.vectors import HeadVectors
 
-HEAD_DIM, RATE_HZ = 128, 16_000
+HEAD_DIM = 128
 MOST_KB = 300
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-PATIENCE_MS = 600_000
-
-
-def timed(what: str, work: Callable[[], Any]) -> Any:
-    start = time.perf_counter()
-    found = work()
-    print(f"{what:<52}{time.perf_counter() - start:9.3f} s", flush=True)
-    return found
 
 
 def server(layers: int, heads: int, classes: int, clips: int) -> None:
@@ -91,41 +75,15 @@ def server(layers: int, heads: int, classes: int, clips: int) -> None:
         print(f"{name:<52}{size:9.1f} kB{f', above {MOST_KB} kB' if size > MOST_KB else ''}")
 
 
-class _OneBackbone(Studio):
-    """A studio whose only backbone is a fake one."""
-
-    def __init__(self, fake: FakeBackbone) -> None:
-        super().__init__()
-        self.fake = fake
-
-    def backbone(self, id: str = "fake", device: str = "auto") -> FakeBackbone:  # noqa: ARG002
-        return self.fake
-
-
 def page(layers: int, heads: int, classes: int, clips: int) -> None:
     """Times what a visitor waits for."""
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import expect
 
-    import app
-
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["CALM_HOME"] = str(Path(folder) / "home")
-        rng, sounds = np.random.default_rng(0), Path(folder) / "sounds"
-        for c in range(classes):
-            (sounds / f"class {c}").mkdir(parents=True)
-            for i in range(clips):
-                tone = np.sin(2 * np.pi * (300 + 700 * c + 5 * i) * np.arange(RATE_HZ // 4) / RATE_HZ)
-                sf.write(sounds / f"class {c}" / f"{i}.wav", 0.3 * tone + 0.05 * rng.normal(size=len(tone)), RATE_HZ)
-        studio = _OneBackbone(FakeBackbone(layers, heads, HEAD_DIM))
+    with home() as folder:
+        sounds = tones(folder / "sounds", classes, clips)
+        studio = OneBackbone(FakeBackbone(layers, heads, HEAD_DIM))
         studio.vectors(readers.read_folder(sounds).clips, studio.fake, ExtractOptions())
-        demo = app.build_demo(studio, backbone="fake")
-        _, url, _ = app.launch(demo, server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            tab = browser.new_page()
-            tab.set_default_timeout(PATIENCE_MS)
-            expect.set_options(timeout=PATIENCE_MS)
-            tab.goto(url)
+        with opened(studio) as tab:
             tab.locator("#clips-zip input[type=file]").set_input_files(shutil.make_archive(str(sounds), "zip", sounds))
             expect(tab.locator("#clips-progress")).to_contain_text("Added")
             tab.get_by_role("tab", name="Learn").click()
@@ -150,8 +108,6 @@ def page(layers: int, heads: int, classes: int, clips: int) -> None:
             tab.get_by_role("tab", name="Heads").click()
             timed("page: first toggle to new accuracy", lambda: toggle(layers * heads - 1))
             timed("page: next toggle to new accuracy", lambda: toggle(layers * heads))
-            browser.close()
-        demo.close(verbose=False)
 
 
 def main() -> None:

@@ -1,9 +1,10 @@
 """Clips -> head vectors: decode, cut into windows, look up, batch by length, run the backbone, store. Knows no labels' meaning.
 
-Files are decoded ahead in threads of their own, and what the model takes is prepared in another, one batch ahead. Windows run longest
-first in batches of a token budget: sorted by length, batches hold little padding, and a lack of memory shows at once.
+Files are decoded ahead in threads of their own, what the model takes is prepared in another, one batch ahead, and what it gave is stored in
+a third. Windows run longest first in batches of a token budget: sorted by length, batches hold little padding, and a lack of memory shows
+at once.
 
-Every batch is stored as soon as it is done, so a job that is stopped, dropped or killed goes on where it was. The store keeps float32
+Every batch is stored while the next one runs, so a job that is stopped, dropped or killed goes on where it was. The store keeps float32
 exactly, so a clip gives bit-equal vectors whenever it is asked about again, as long as it stays in the store.
 """
 
@@ -119,7 +120,7 @@ def extract(
             raise Cancelled(f"stopped after {done} of {len(sources)} clips; what was finished is kept.")
 
     read = check_layers(layers, backbone.shape)
-    with _Preparing(backbone) as preparing:
+    with _Preparing(backbone) as preparing, _Storing(store) as storing:
         for chunk, windows in _chunks(sources, backbone, options, read, stop_if_asked):
             vectors: dict[str, Array] = {}
             for window in {window.key: window for window in windows}.values():
@@ -142,13 +143,14 @@ def extract(
                     log.warning("out of memory on %s: going on with %d tokens at once", backbone.device, budget)
                     continue
                 preparing.done(batch)
+                storing.wait()
                 for window, vector in zip(batch, computed, strict=True):
                     if not np.isfinite(vector).all():
                         raise BackboneError(
                             f"{backbone.id} gives no finite head vectors for clip {sources[window.clip].name!r}; leave the clip out, "
                             "or run the backbone in float32 (device cpu)."
                         )
-                    store.put(window.key, vector)
+                    storing.put(window.key, vector)
                     vectors[window.key] = vector
                 waiting = waiting[len(batch) :]
                 if progress:
@@ -195,6 +197,31 @@ class _Preparing:
     def done(self, batch: Sequence[_Window]) -> None:
         for window in batch:
             del self._ahead[window.key]
+
+
+class _Storing:
+    """Stores vectors in a thread of its own: the accelerator doesn't wait for the disk. Leaving it waits for the last ones."""
+
+    def __init__(self, store: VectorStore) -> None:
+        self._store = store
+        self._under_way: list[Future[None]] = []
+
+    def __enter__(self) -> Self:
+        self._pool = ThreadPoolExecutor(1, "store")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+        self.wait()
+
+    def put(self, key: str, vectors: Array) -> None:
+        self._under_way.append(self._pool.submit(self._store.put, key, vectors))
+
+    def wait(self) -> None:
+        """Until all is stored. Raises DataError where the disk refused some of it."""
+        under_way, self._under_way = self._under_way, []
+        for vectors in under_way:
+            vectors.result()
 
 
 def _batch(waiting: Sequence[_Window], backbone: Backbone, batch_size: int, budget: int) -> list[_Window]:

@@ -45,8 +45,9 @@ def capture_heads(projections: Sequence[nn.Module], heads: int, last: Tensor, *,
     """While inside, every forward pass leaves its head vectors in the capture.
 
     projections: the L output projections in layer order; last: (batch,) index of each row's last VALID token, which is not
-    position -1 where rows are padded on the right. then_stop: the block ends as soon as the last projection is reached, so that
-    whatever the model would compute behind it isn't; leave nothing behind the forward pass in the block then.
+    position -1 where rows are padded on the right; on the model's device, for on another every layer would wait for its transfer.
+    then_stop: the block ends as soon as the last projection is reached, so that whatever the model would compute behind it isn't; leave
+    nothing behind the forward pass in the block then.
     """
     capture = HeadCapture(len(projections), heads)
     handles = []

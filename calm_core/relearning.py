@@ -1,21 +1,27 @@
-"""Learning again after every answer: the same classifier as a fresh fit, from inner products that are kept between answers.
+"""Learning again after every answer: the same classifier as a fresh fit, from what is kept of every class between answers.
 
 All that the method needs of the vectors are inner products: of every row x with every class sum S_c, and of class sums with each other.
 Leave-one-out and centring are closed forms of them. An answer changes one class sum, so it costs one pass over the vectors, x . w for the
-answered clip's w; and as the page knows which clip it shows, `prepare` can make that pass while the person still listens.
+answered clip's w; and as the page knows which clip it shows, `prepare` can make that pass while the person still listens. What follows
+from the products is kept by class as well, so that only the answered class is computed anew:
 
-    R rows (windows) of all clips, labelled or not; heads = L * H; C classes; x (heads, R, D); inner (C, heads, R)
+    cos_c = x . S_c / (|x| |S_c|)      for a row of the class itself with S_c without the row's clip (leave-one-out)
+    e_c = exp((cos_c - 1) / tau)       the same 1 for every class and row: no cosine is larger, so nothing overflows
+    p_c = e_c / (sum of all e)         the posterior, softmax over c of cos_c / tau
 
-Classes come first, for a softmax over ten neighbours costs twenty times one over ten planes. Knows head vectors and labels; knows no
-audio and no project.
+Where a centre makes all cosines other ones, or a small tau lets e_c underflow (LEAST_TAU), every answer renews all classes.
+
+    R rows (windows) of all clips, labelled or not; heads = L * H; C classes; x (R, heads, D); inner, cosines, e (R, heads) of every class
+
+Knows head vectors and labels; knows no audio and no project.
 """
 
 from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,7 +31,7 @@ from torch import Tensor
 
 from . import active, algorithm, confidence
 from .active import Order
-from .confidence import HeldOut, mean_by_group
+from .confidence import HeldOut
 from .errors import DataError
 from .options import FitOptions, Scheme
 from .vectors import HeadVectors
@@ -34,7 +40,8 @@ Array = NDArray[np.float32]
 Index = NDArray[np.int64]
 
 KEPT_PRODUCTS = 8  # prepared passes that are kept: the clip on show, and those that may follow it
-CHUNK_ELEMENTS = 2**17  # of one (C, heads, rows) temporary: 512 KiB in float32, which stays in the cache
+CHUNK_ELEMENTS = 2**18  # of one (rows, heads) temporary: 1 MiB in float32, which stays in the cache
+LEAST_TAU = 2 / 80  # for e_c: float32 keeps its precision down to exp(-87), and cosines reach from 1 to -1
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 _threads = threading.Lock()
@@ -102,21 +109,27 @@ class Relearned:
 
 
 @dataclass(slots=True, eq=False)
-class _ClassSum:
-    """One class: its clips, their sum (heads, D), its squared length (heads,), and every row's inner product and, uncentred, cosine with
-    it (heads, R)."""
+class _Class:
+    """One class: its clips, their rows (n,), the sum of these (heads, D), its squared length (heads,), and of every row the inner product
+    with the sum and what `_compare` makes of it, the cosine and e (R, heads)."""
 
     members: frozenset[int]
+    rows: Tensor
     total: Tensor
     squares: Tensor
     inner: Tensor
-    cosines: Tensor | None
+    cosines: Tensor = field(init=False)
+    e: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cosines, self.e = torch.empty_like(self.inner), torch.empty_like(self.inner)
 
 
 class Relearner:
     """The vectors of a project's clips, and what is kept of the latest labels. One user at a time.
 
-    Holds all vectors in float32 and 4 (2 C + 4) bytes for every row and head: at 1,024 heads x 128 and 10 classes 0.6 MB a clip.
+    Holds all vectors in float32, the given array itself if it is that and isn't centred, and at most 4 (3 C + 11) bytes for every row
+    and head: at 1,024 heads x 128 and 10 classes 0.7 MB a clip.
     """
 
     def __init__(self, vectors: HeadVectors, options: FitOptions | None = None) -> None:
@@ -126,25 +139,25 @@ class Relearner:
             raise DataError("relearning keeps inner products, and a whitening would change all of them; leave whiten out.")
         if self.options.reliability != "leave_one_out":
             raise DataError(f"relearning judges heads by leave-one-out, not by {self.options.reliability!r}; choose 'leave_one_out'.")
-        rows = torch.from_numpy(np.asarray(vectors.values)).flatten(1, 2).float()  # (R, heads, D)
-        if not torch.isfinite(rows).all():
+        self.x = torch.from_numpy(np.asarray(vectors.values)).flatten(1, 2).float()  # (R, heads, D)
+        if not torch.isfinite(self.x).all():
             raise DataError("the head vectors hold NaN or infinite values; extract them again, in float32 if they were in float16.")
         if self.options.centre:  # the method doesn't see a shift of all vectors; taken away, it can't drown what is left in rounding
-            rows = rows - rows.mean(0)
-        self.x = rows.transpose(0, 1).contiguous()
+            self.x = self.x - self.x.mean(0)
         self.clip_of_row = torch.from_numpy(vectors.clip_of_row)
         self.n_clips = vectors.n_clips
         self.rows_per_clip = torch.bincount(self.clip_of_row, minlength=self.n_clips)
-        self.length_squared = torch.linalg.vecdot(self.x, self.x)  # (heads, R)
+        self.length_squared = _products(self.x, self.x)  # (R, heads)
         self.own = self._own_products()
-        self._classes: dict[str, _ClassSum] = {}
+        self._shift = torch.ones(()).expand_as(self.own)  # what the cosines lose before their exp; below LEAST_TAU the largest of them
+        self._classes: dict[str, _Class] = {}
         self._products: dict[int, Tensor] = {}
 
     @_one_thread
     def prepare(self, clip: int) -> None:
         """Does the pass over the vectors that an answer about this clip is going to need."""
         if clip not in self._products:
-            self._products[clip] = self._product(self._sum_of([clip]))
+            self._products[clip] = _products(self.x, self._sum_of([clip]))
             while len(self._products) > KEPT_PRODUCTS:
                 del self._products[next(iter(self._products))]
 
@@ -153,27 +166,20 @@ class Relearner:
         """Learns from labels, one per clip, None for a clip without. Raises DataError for fewer than two classes."""
         if len(labels) != self.n_clips:
             raise DataError(f"{len(labels)} labels for {self.n_clips} clips; give exactly one for each, None where there is none.")
-        self._follow(labels)
-        names = tuple(self._classes)
+        names = tuple(sorted({label for label in labels if label is not None}))
         if len(names) < 2:
             raise DataError(f"found {len(names)} class; label clips of at least two, fewer can't be told apart.")
-        truth = torch.tensor([-1 if label is None else names.index(label) for label in labels])
-        row_truth = truth[self.clip_of_row]
-        labelled = (row_truth >= 0).nonzero().flatten()
-        r, opinions, cosines = self._judge(labelled, row_truth[labelled])
-        judged = torch.bincount(row_truth[labelled]) * (self._n_members() > 1)
-        r = algorithm.shrink(r.unsqueeze(0), judged, self.options.shrinkage)  # one layer of all heads
+        self._follow(names, labels)
+        classes = list(self._classes.values())
+        single = np.array([len(known.members) == 1 for known in classes])
+        judged = torch.tensor([len(known.rows) for known in classes]) * torch.from_numpy(~single)
+        r = algorithm.shrink(self._judge().unsqueeze(0), judged, self.options.shrinkage)  # one layer of all heads
         weights = algorithm.head_weights(r, self.options)[0]
-
-        votes, near = torch.empty(len(self.clip_of_row), len(names)), torch.empty(len(self.clip_of_row), len(names))
-        by_class = weights.T.unsqueeze(1)
-        votes[labelled], near[labelled] = torch.bmm(by_class, opinions).squeeze(1).T, torch.bmm(by_class, cosines).squeeze(1).T
-        pool = (row_truth < 0).nonzero().flatten()
-        votes[pool], near[pool] = self._ask(pool, weights)
-        scores, familiarity = (mean_by_group(found.numpy(), self.clip_of_row.numpy()) for found in (votes, near))
-        known = truth.numpy() >= 0
-        scores[known & (self._n_members().numpy()[truth.numpy()] == 1)] = np.nan
-        held_out = HeldOut(truth.numpy()[known], scores[known], familiarity[known], int(known.sum()))
+        scores, familiarity = (self._by_clip(found) for found in self._ask(weights))
+        truth = np.array([-1 if label is None else names.index(label) for label in labels])
+        known = truth >= 0
+        scores[known & single[truth]] = np.nan
+        held_out = HeldOut(truth[known], scores[known], familiarity[known], int(known.sum()))
         temperature = confidence.fit_temperature(held_out, self.options.pooling)
         chances = confidence.probabilities(scores, temperature or 1.0, self.options.pooling)
         p_values = confidence.p_values(scores, familiarity, held_out, self.options.pooling)
@@ -183,170 +189,166 @@ class Relearner:
 
     # ---- sums and inner products -----------------------------------------------------------------------------------------
 
-    def _follow(self, labels: Sequence[str | None]) -> None:
-        """Brings the class sums to these labels; what didn't change isn't touched, a renamed class only gets its new name."""
-        members: dict[str, set[int]] = {}
+    def _follow(self, names: Sequence[str], labels: Sequence[str | None]) -> None:
+        """Brings the classes to these labels; what didn't change isn't touched, a renamed class only gets its new name."""
+        members: dict[str, set[int]] = {name: set() for name in names}
         for clip, label in enumerate(labels):
             if label is not None:
-                members.setdefault(label, set()).add(clip)
+                members[label].add(clip)
         before = {known.members: known for known in self._classes.values()}
-        found = {}
-        for name in sorted(members):
+        classes = {}
+        for name in names:
             now = frozenset(members[name])
-            found[name] = before[now] if now in before else self._changed(self._classes.get(name), now)
-        self._classes = found
+            classes[name] = before[now] if now in before else self._changed(self._classes.get(name), now)
+        self._compare(list(classes.values()), [known for known in classes.values() if known.members not in before])
+        self._classes = classes
 
-    def _changed(self, old: _ClassSum | None, members: frozenset[int]) -> _ClassSum:
+    def _changed(self, old: _Class | None, members: frozenset[int]) -> _Class:
         """The class with other members: by the products of the few clips that differ, else by one pass with the new sum."""
         if old is not None and len(moved := members ^ old.members) == 1:
             (clip,) = moved
             self.prepare(clip)
             sign = 1 if clip in members else -1
-            total, inner = old.total + sign * self._sum_of([clip]), old.inner + sign * self._products[clip]
+            total, inner = old.total + sign * self._sum_of([clip]), torch.add(old.inner, self._products[clip], alpha=sign)
         else:
-            total = self._sum_of(sorted(members))
-            inner = self._product(total)
-        squares = torch.linalg.vecdot(total, total)
-        cosines = None if self.options.centre else _cosines(inner, squares.unsqueeze(-1), self.length_squared)
-        return _ClassSum(members, total, squares, inner, cosines)
+            total = self._sum_of(members)
+            inner = _products(self.x, total)
+        return _Class(members, self._rows_of(members), total, torch.linalg.vecdot(total, total), inner)
 
-    def _sum_of(self, clips: Sequence[int]) -> Tensor:
-        rows = torch.isin(self.clip_of_row, torch.tensor(clips)).nonzero().flatten().tolist()
-        return self.x[:, rows[0]].clone() if len(rows) == 1 else self.x[:, rows].sum(1)
+    def _rows_of(self, clips: Collection[int]) -> Tensor:
+        return torch.isin(self.clip_of_row, torch.tensor(list(clips))).nonzero().flatten()
 
-    def _product(self, total: Tensor) -> Tensor:
-        """Every row's inner product with total (heads, D): (heads, R)."""
-        # NumPy's einsum goes at the speed of the memory here; torch's bmm takes seven times as long.
-        return torch.from_numpy(np.einsum("hrd,hd->hr", self.x.numpy(), total.numpy()))
+    def _sum_of(self, clips: Collection[int]) -> Tensor:
+        return self.x[self._rows_of(clips)].sum(0)
 
     def _own_products(self) -> Tensor:
-        """Every row's inner product with the sum of its own clip's rows, (heads, R); for a clip of one row its squared length."""
+        """Every row's inner product with the sum of its own clip's rows, (R, heads); for a clip of one row its squared length."""
         own = self.length_squared.clone()
         for clip in (self.rows_per_clip > 1).nonzero().flatten().tolist():
-            rows = (self.clip_of_row == clip).nonzero().flatten()
-            own[:, rows] = (self.x[:, rows] @ self._sum_of([clip]).unsqueeze(-1)).squeeze(-1)
+            rows = self._rows_of([clip])
+            own[rows] = _products(self.x[rows], self._sum_of([clip]))
         return own
 
-    def _n_members(self) -> Tensor:
-        return torch.tensor([len(known.members) for known in self._classes.values()])
+    # ---- cosines and their exp -------------------------------------------------------------------------------------------
 
-    # ---- cosines ---------------------------------------------------------------------------------------------------------
+    def _compare(self, classes: Sequence[_Class], changed: Sequence[_Class]) -> None:
+        """Brings cosines and e of all classes up to date, where the sums of some have changed."""
+        if self.options.centre:
+            self._compare_centred(classes)
+        else:
+            for known in changed:
+                self._compare_uncentred(known)
+        if small_tau := self.options.tau < LEAST_TAU:
+            self._shift = functools.reduce(torch.maximum, (known.cosines for known in classes))
+        for known in classes if self.options.centre or small_tau else changed:
+            for chunk in self._chunks():
+                torch.sub(known.cosines[chunk], self._shift[chunk], out=known.e[chunk]).div_(self.options.tau).exp_()
 
-    def _judge(self, rows: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Reliability (heads, C), and every head's opinion and cosines (C, heads, rows) of labelled rows that it must not know."""
-        membership = algorithm.one_hot(truth, len(self._classes))
-        membership = membership * (self._n_members() > 1)[truth, None]  # a class of one clip has nobody to judge for it
-        values = torch.empty(len(self.x), len(rows))
-        opinions, cosines = (torch.empty(len(self._classes), len(self.x), len(rows)) for _ in range(2))
-        for heads, sims in self._held_out_cosines(rows, truth):
-            cosines[:, heads] = sims
-            sims.div_(self.options.tau)
-            p = torch.softmax(sims, dim=0)
-            opinions[:, heads] = p if self.options.pooling == "linear" else torch.log_softmax(sims, dim=0)
-            values[heads] = _reliability_values(p, truth, self.options.scheme)
-        return values @ membership / membership.sum(0).clamp_min(1), opinions, cosines
+    def _compare_uncentred(self, known: _Class) -> None:
+        """Without a clip only the cosines of its own class are other ones."""
+        for chunk in self._chunks():
+            known.cosines[chunk] = _cosines(known.inner[chunk], known.squares, self.length_squared[chunk])
+        rows = known.rows
+        inner, own = known.inner[rows], self.own[rows]
+        squares = known.squares + self._over_clip(own, rows) - 2 * self._over_clip(inner, rows)
+        without = _cosines(inner - own, squares, self.length_squared[rows])
+        known.cosines[rows] = without if len(known.members) > 1 else torch.full_like(without, -torch.inf)
 
-    def _ask(self, rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores and familiarity (rows, C) of rows without a label, as `algorithm.ask` gives them."""
-        votes, near = torch.zeros(len(self._classes), 1, len(rows)), torch.zeros(len(self._classes), 1, len(rows))
-        take = torch.softmax if self.options.pooling == "linear" else torch.log_softmax
-        for heads, sims in self._cosines(rows):
-            near += torch.bmm(weights[heads].T.unsqueeze(1), sims)
-            votes += torch.bmm(weights[heads].T.unsqueeze(1), take(sims / self.options.tau, dim=0))
-        return votes.squeeze(1).T, near.squeeze(1).T
+    def _compare_centred(self, classes: Sequence[_Class]) -> None:
+        """Without a clip the centre is another one too, and so are the cosines of all classes."""
+        count = torch.tensor([float(len(known.rows)) for known in classes]).view(-1, 1, 1)
+        squares = torch.stack([known.squares for known in classes]).unsqueeze(1)
+        everything = functools.reduce(torch.add, (known.total for known in classes))
+        crossed = torch.stack([torch.linalg.vecdot(known.total, everything) for known in classes]).unsqueeze(1)
 
-    def _cosines(self, rows: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Yields (heads, cosines (C, heads, rows)), a few heads at a time."""
-        squares, crossed, count = self._squares(), self._crossed(), self._count()[:, None, None]
-        for heads in self._chunks(len(rows)):
-            if self.options.centre:
-                inner, length_squared = self._stack("inner", heads, rows), self.length_squared[heads].index_select(1, rows)
-                yield heads, _centred_cosines(inner, squares[:, heads], crossed[:, heads], count, length_squared)
-            else:
-                yield heads, self._stack("cosines", heads, rows)
+        def put(rows: slice | Tensor, sims: Tensor) -> None:
+            for known, found in zip(classes, sims, strict=True):
+                known.cosines[rows] = found
 
-    def _held_out_cosines(self, rows: Tensor, truth: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Yields (heads, cosines (C, heads, rows)) of labelled rows with centroids, and a centre, that don't contain their clip."""
-        count = self._count()
-        mine = algorithm.one_hot(truth, len(count)).T.unsqueeze(1)  # (C, 1, n)
-        left = count[:, None, None] - mine * self.rows_per_clip[self.clip_of_row[rows]].float()
-        empty = left == 0 if bool((left == 0).any()) else None
-        own, length_squared = self.own.index_select(1, rows), self.length_squared.index_select(1, rows)
-        found = self._held_out_centred(rows, mine, left, own, length_squared) if self.options.centre else None
-        for heads, sims in found or self._held_out_uncentred(rows, truth, own, length_squared):
-            yield heads, sims if empty is None else sims.masked_fill_(empty, -torch.inf)
-
-    def _held_out_uncentred(self, rows: Tensor, truth: Tensor, own: Tensor, length_squared: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Only the cosine with the clip's own class is another one without it."""
-        by_class = torch.argsort(truth, stable=True)
-        sizes = torch.bincount(truth).tolist()
-        parts = zip(self._classes.values(), rows[by_class].split(sizes), strict=True)
-        inner = torch.cat([known.inner.index_select(1, members) for known, members in parts], dim=1)
-        inner = inner.index_select(1, torch.argsort(by_class))
-        squares = self._squares().squeeze(-1).T.index_select(1, truth)
-        squares += self._over_clip(own, rows) - 2 * self._over_clip(inner, rows)
-        without = _cosines(inner - own, squares, length_squared).unsqueeze(0)
-        index = truth.expand(1, *own.shape)
-        for heads in self._chunks(len(rows)):
-            yield heads, self._stack("cosines", heads, rows).scatter_(0, index[:, heads], without[:, heads])
-
-    def _held_out_centred(
-        self, rows: Tensor, mine: Tensor, left: Tensor, own: Tensor, length_squared: Tensor
-    ) -> Iterator[tuple[slice, Tensor]]:
-        """Without the clip the centre is another one too, and so are all cosines."""
-        squares, crossed = self._squares(), self._crossed()
-        for heads in self._chunks(len(rows)):
-            inner = self._stack("inner", heads, rows)
-            with_classes, with_itself = self._over_clip(inner, rows), self._over_clip(own[heads], rows)
-            here = squares[:, heads] + mine * (with_itself - 2 * with_classes)
-            across = crossed[:, heads] - with_classes + mine * (with_itself - with_classes.sum(0))
-            yield heads, _centred_cosines(inner - mine * own[heads], here, across, left, length_squared[heads])
+        for chunk in self._chunks(len(classes)):
+            inner = torch.stack([known.inner[chunk] for known in classes])
+            put(chunk, _centred_cosines(inner, squares, crossed, count, self.length_squared[chunk]))
+        for known, mine in zip(classes, torch.eye(len(classes))[..., None, None], strict=True):  # mine (C, 1, 1)
+            rows = known.rows
+            inner, own = _select([of.inner for of in classes], rows), self.own[rows]
+            with_classes, with_itself = self._over_clip(inner, rows), self._over_clip(own, rows)
+            left = count - mine * self.rows_per_clip[self.clip_of_row[rows]].unsqueeze(-1)
+            here = squares + mine * (with_itself - 2 * with_classes)
+            across = crossed - with_classes + mine * (with_itself - with_classes.sum(0))
+            sims = _centred_cosines(inner - mine * own, here, across, left, self.length_squared[rows])
+            put(rows, sims.masked_fill_(left == 0, -torch.inf))
 
     def _over_clip(self, products: Tensor, rows: Tensor) -> Tensor:
-        """What rows' inner products (..., rows) are for the sum of each row's clip: the sum over the clip's rows."""
+        """What rows' inner products (..., rows, heads) are for the sum of each row's clip: the sum over the clip's rows."""
         clips, place = torch.unique(self.clip_of_row[rows], return_inverse=True)
         if len(clips) == len(rows):
             return products
-        return torch.zeros(*products.shape[:-1], len(clips)).index_add_(-1, place, products)[..., place]
+        return torch.zeros(*products.shape[:-2], len(clips), products.shape[-1]).index_add_(-2, place, products).index_select(-2, place)
 
-    def _chunks(self, n_rows: int) -> Iterator[slice]:
-        step = max(1, CHUNK_ELEMENTS // max(1, n_rows * len(self._classes)))
-        for start in range(0, len(self.x) if n_rows else 0, step):
-            yield slice(start, min(start + step, len(self.x)))
+    # ---- votes -----------------------------------------------------------------------------------------------------------
 
-    def _stack(self, what: str, heads: slice, rows: Tensor) -> Tensor:
-        """(C, heads, rows) of the classes' inner products or cosines."""
-        found = torch.empty(len(self._classes), heads.stop - heads.start, len(rows))
-        for part, known in zip(found, self._classes.values(), strict=True):
-            torch.index_select(getattr(known, what)[heads], 1, rows, out=part)
-        return found
+    def _judge(self) -> Tensor:
+        """Reliability (heads, C); a class of one clip has nobody to judge for it."""
+        classes = list(self._classes.values())
+        r = torch.zeros(self.x.shape[1], len(classes))
+        for c, known in enumerate(classes):
+            if len(known.members) > 1:
+                p = _select([of.e for of in classes], known.rows)
+                p /= p.sum(0)
+                r[:, c] = _reliability_values(p, c, self.options.scheme).mean(0)
+        return r
 
-    def _squares(self) -> Tensor:
-        """S_c . S_c of the class sums, (C, heads, 1)."""
-        return torch.stack([known.squares for known in self._classes.values()]).unsqueeze(-1)
+    def _ask(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores and familiarity (R, C) of all rows, as `algorithm.ask` gives them."""
+        classes, tau = list(self._classes.values()), self.options.tau
+        votes, near = torch.empty(2, len(self.x), len(classes))
+        by_class = weights.T.contiguous()
+        for chunk in self._chunks():
+            total = torch.zeros_like(self.own[chunk])
+            for known in classes:
+                total += known.e[chunk]
+            for c, (known, w) in enumerate(zip(classes, by_class, strict=True)):
+                near[chunk, c] = known.cosines[chunk] @ w
+                if self.options.pooling == "linear":
+                    votes[chunk, c] = (known.e[chunk] / total) @ w
+            if self.options.pooling == "log":  # w log p = w cos / tau - w log(sum of all exp(cos / tau))
+                votes[chunk] = near[chunk] / tau - (self._shift[chunk] / tau + total.log()) @ weights
+        return votes, near
 
-    def _crossed(self) -> Tensor:
-        """S_c . (sum of all class sums), (C, heads, 1); only a centre asks for it."""
-        totals = [known.total for known in self._classes.values()]
-        if not self.options.centre:
-            return torch.zeros(len(totals), len(self.x), 1)
-        everything = torch.stack(totals).sum(0)
-        return torch.stack([torch.linalg.vecdot(total, everything) for total in totals]).unsqueeze(-1)
+    def _by_clip(self, found: Tensor) -> Array:
+        """Means over each clip's rows, (clips, C), of what was found for rows (R, C)."""
+        total = torch.zeros(self.n_clips, found.shape[1]).index_add_(0, self.clip_of_row, found)
+        return (total / self.rows_per_clip.unsqueeze(-1)).numpy()
 
-    def _count(self) -> Tensor:
-        """Rows in each class, (C,)."""
-        return torch.stack([self.rows_per_clip[sorted(known.members)].sum() for known in self._classes.values()]).float()
+    def _chunks(self, planes: int = 1) -> Iterator[slice]:
+        """Yields slices of the rows, so few that so many planes of them are CHUNK_ELEMENTS."""
+        step = max(1, CHUNK_ELEMENTS // (planes * self.x.shape[1]))
+        for start in range(0, len(self.x), step):
+            yield slice(start, start + step)
+
+
+def _products(x: Tensor, others: Tensor) -> Tensor:
+    """Inner products (R, heads) of rows x (R, heads, D) with others, (heads, D) or one for every row."""
+    return torch.from_numpy(np.vecdot(x.numpy(), others.numpy()))  # NumPy's goes at the speed of the memory, torch's at a ninth of it
+
+
+def _select(planes: Sequence[Tensor], rows: Tensor) -> Tensor:
+    """These rows (n,) of every class's plane (R, heads), (C, n, heads)."""
+    found = torch.empty(len(planes), len(rows), planes[0].shape[1])
+    for part, plane in zip(found, planes, strict=True):
+        torch.index_select(plane, 0, rows, out=part)
+    return found
 
 
 def _cosines(inner: Tensor, squares: Tensor, length_squared: Tensor) -> Tensor:
-    """A zero vector is equally far from every class, as in `algorithm.unit`."""
-    return inner * torch.rsqrt((squares * length_squared).clamp_min(torch.finfo(torch.float32).tiny))
+    """A zero vector is equally far from every class, as in `algorithm.unit`; what is one but for rounding stays in -1 to 1."""
+    return (inner * torch.rsqrt((squares * length_squared).clamp_min(torch.finfo(torch.float32).tiny))).clamp_(-1, 1)
 
 
 def _centred_cosines(inner: Tensor, squares: Tensor, crossed: Tensor, count: Tensor, length_squared: Tensor) -> Tensor:
-    """Cosines (C, heads, n) of rows x with class sums S_c, both seen from the centre m = sum of all S / N.
+    """Cosines (C, n, heads) of rows x with class sums S_c, both seen from the centre m = sum of all S / N.
 
-    inner: x . S_c; squares: S_c . S_c; crossed: S_c . (sum of all S); count: rows in each class; length_squared (heads, n): x . x.
+    inner: x . S_c; squares: S_c . S_c; crossed: S_c . (sum of all S); count: rows in each class; length_squared (n, heads): x . x.
     """
     n = count.sum(0)
     x_m, s_m, m_m = inner.sum(0) / n, crossed / n, crossed.sum(0) / n**2
@@ -354,13 +356,13 @@ def _centred_cosines(inner: Tensor, squares: Tensor, crossed: Tensor, count: Ten
     return _cosines(centred, squares - 2 * count * s_m + count**2 * m_m, length_squared - 2 * x_m + m_m)
 
 
-def _reliability_values(p: Tensor, truth: Tensor, scheme: Scheme) -> Tensor:
-    """`algorithm.reliability_values` (heads, n) with the classes first: p (C, heads, n), which is used up."""
-    index = truth.expand(1, *p.shape[1:])
-    p_true = p.gather(0, index)[0]
+def _reliability_values(p: Tensor, truth: int, scheme: Scheme) -> Tensor:
+    """`algorithm.reliability_values` (n, heads) of rows of one class, with the classes first: p (C, n, heads), which is used up."""
+    p_true = p[truth].clone()
     if scheme == "probability":
         return p_true
     if scheme == "brier":
         return 2 * p_true - p.square().sum(0)
-    margin = p_true - p.scatter_(0, index, -1.0).amax(0)
+    p[truth] = -1.0
+    margin = p_true - p.amax(0)
     return margin.clamp_min(0.0) if scheme == "margin_clamped" else margin

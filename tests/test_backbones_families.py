@@ -5,12 +5,14 @@ from __future__ import annotations
 import librosa
 import numpy as np
 import pytest
+import torch
 
 from calm_core.backbones import BACKBONES, Answering, Backbone
 from calm_core.backbones.chat import ChatBackbone
 from calm_core.backbones.granite import GraniteSounds
 from calm_core.backbones.loading import FAMILIES
 from calm_core.errors import BackboneError
+from calm_core.hooks import capture_heads
 from calm_core.options import NEUTRAL_PROMPT
 
 from . import tiny_models
@@ -55,6 +57,20 @@ def test_the_first_layers_alone_are_the_same(backbone: Backbone) -> None:
     np.testing.assert_allclose(backbone.extract(sounds(), NEUTRAL_PROMPT), whole, atol=TOLERANCE * np.abs(whole).max())
     with pytest.raises(BackboneError, match="layers is 99; the backbone has 1 to"):
         backbone.extract(sounds(), NEUTRAL_PROMPT, 99)
+
+
+def test_the_language_model_compiles_as_one_graph(backbone: Backbone) -> None:
+    """What merging the embeddings ourselves is for: transformers' own forward pass of the whole model breaks in two."""
+    if not isinstance(backbone, ChatBackbone):
+        pytest.skip("Whisper runs transformers' own forward pass")
+    torch.compiler.reset()
+    with torch.inference_mode():
+        embeddings, lengths, beside = backbone._embed([backbone.prepare(sound, NEUTRAL_PROMPT) for sound in sounds()])
+    with torch.no_grad(), capture_heads(backbone._projections, backbone.shape.heads, lengths - 1) as capture:
+        compiled = torch.compile(backbone._decoder, fullgraph=True, dynamic=False, backend="eager")
+        compiled(inputs_embeds=embeddings.clone(), attention_mask=None, use_cache=False, **beside)
+    expected = backbone.extract(sounds(), NEUTRAL_PROMPT)
+    np.testing.assert_allclose(capture.vectors(), expected, atol=TOLERANCE * np.abs(expected).max())
 
 
 def test_sound_and_prompt_both_matter(backbone: Backbone) -> None:

@@ -8,6 +8,7 @@ import json
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -30,6 +31,12 @@ from . import tiny_models
 from .conftest import tone
 
 ANSWER = httpx.Response(403, request=httpx.Request("GET", "https://hub.invalid"))
+
+
+@pytest.fixture(autouse=True)
+def hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders serve as repositories, of which the hub itself knows nothing."""
+    monkeypatch.setattr(loading, "model_info", lambda *_, **__: SimpleNamespace(siblings=[]))
 
 
 def saved(backbone: ChatBackbone, folder: Path) -> Path:
@@ -130,6 +137,14 @@ def test_a_model_that_does_not_fit_is_refused_before_any_download(monkeypatch: p
         load_backbone("qwen2-audio-7b", "cpu")  # float32 on a CPU: twice the 18 GB of bfloat16
 
 
+def test_a_chat_template_that_drops_the_question_is_told() -> None:
+    """As the one of Qwen3-ASR, whose own adapter asks in the system's message."""
+    tiny = tiny_models.qwen3_asr()
+    general = ChatBackbone("tiny", "0", tiny.model, tiny.processor, "cpu")
+    with pytest.raises(BackboneError, match="its chat template leaves the question out"):
+        general.extract([tone(440, 1.0)], NEUTRAL_PROMPT)
+
+
 def test_what_fits_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backbones, "device_memory_gb", lambda _: 3)
     assert [row.id for row in backbones.fitting("cpu")] == ["pocket", "whisper-small"]
@@ -140,12 +155,15 @@ def test_what_fits_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_full_disk_is_seen_before_the_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(loading.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    with pytest.raises(BackboneError, match=r"a download of about 1000000 GB and .*hub has \d+ GB free"):
-        loading.check_disk("x", "some/one", "abc", 1e6)
+    sizes = {"model-1.safetensors": 6 * 10**14, "model-2.safetensors": 4 * 10**14, "consolidated.safetensors": 10**15, "a/model.bin": 1}
+    files = [SimpleNamespace(rfilename=name, size=size) for name, size in sizes.items()]
+    monkeypatch.setattr(loading, "model_info", lambda *_, **__: SimpleNamespace(siblings=files))
+    with pytest.raises(BackboneError, match=r"a download of 1000000\.0 GB and .*hub has [\d.]+ GB free"):
+        loading.check_disk("x", "some/one", "abc")
     there = tmp_path / "hub" / "models--some--one" / "snapshots" / "abc"
     there.mkdir(parents=True)
     (there / "model.safetensors").touch()
-    loading.check_disk("x", "some/one", "abc", 1e6)
+    loading.check_disk("x", "some/one", "abc")
 
 
 def test_a_folder_that_holds_no_model(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import extraction, fit, naive, relabel
+from benchmarks import extraction, fit, limits, naive, relabel
+from calm_core.extraction import tokens
+from calm_core.options import NEUTRAL_PROMPT
 
 
 def test_ours_and_the_loops_agree(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,3 +36,13 @@ def test_head_vectors_equal_the_released_way(monkeypatch: pytest.MonkeyPatch) ->
     assert max(found["largest_difference"].values()) < 1e-4
     shares = extraction.profile("tiny", 2, 1.0, "cpu", torch.float32)
     assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_what_bounds_extraction_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SIDES", {"cpu": 64})
+    backbone, waveforms = extraction.build("tiny", "cpu", torch.float32), extraction.noise(2, 1.0)
+    floor_s, rate = limits.floor_s(backbone, waveforms)
+    assert min(floor_s, rate) > 0
+    cost = tokens(len(waveforms[0]), backbone, NEUTRAL_PROMPT)
+    batches = limits.budget_memory(backbone, waveforms[0], (1, 3 * cost))
+    assert [clips for clips, _ in batches.values()] == [1, 3]

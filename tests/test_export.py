@@ -1,12 +1,16 @@
-"""What goes out comes back the same, and other tools' own readers take it: pandas, `datasets` where it is installed, an XML parser."""
+"""What goes out comes back the same, and other tools' own readers take it: pandas, `datasets`, Label Studio's, an XML parser."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
@@ -125,14 +129,45 @@ def test_audiofolder_of_class_folders(project: Project, tmp_path: Path) -> None:
     assert sorted(str(clip.label) for clip in found.clips) == sorted(export._safe(str(e.label)) for e in labelled)
 
 
-def test_datasets_opens_both_layouts(project: Project, tmp_path: Path) -> None:
-    # Not among the extras: it brings pyarrow, 170 MB, and opens no sound without torchcodec, which needs FFmpeg.
-    datasets = pytest.importorskip("datasets", reason="the Hugging Face library `datasets` isn't installed here")
-    pytest.importorskip("torchcodec", reason="`datasets` opens sounds by the package torchcodec, which isn't installed here")
-    for layout, count in (("folders", 6), ("metadata", 9)):
-        export.write_audiofolder(project.snapshot().entries, tmp_path / layout, layout)  # type: ignore[arg-type]
-        found = datasets.load_dataset("audiofolder", data_dir=str(tmp_path / layout), split="train", cache_dir=str(tmp_path / "cache"))
-        assert (len(found), "label" in found.column_names) == (count, True)
+READERS = Path(sys.prefix) / "readers"  # other tools' own, away from what users have; see readers-requirements.txt
+has_readers = pytest.mark.skipif(not READERS.is_dir(), reason="other tools' own readers aren't there; `make test` installs them")
+
+
+def told(reader: str, *arguments: Path) -> list[Any]:
+    """What another tool's reader, a program, prints: lines of JSON."""
+    printed = subprocess.run(
+        [sys.executable, "-c", reader, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(READERS), "HF_HUB_OFFLINE": "1", "HF_HOME": str(arguments[-1])},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+    return [json.loads(line) for line in printed.splitlines()]
+
+
+OPENED = """
+import datasets, json, sys, types
+# For a file's name alone `datasets` wants torchcodec, which opens sounds and needs FFmpeg; names are all that is asked for here.
+sys.modules |= {name: types.ModuleType(name) for name in ("torchcodec", "torchcodec.encoders")}
+sys.modules["torchcodec.encoders"].AudioEncoder = None
+found = datasets.load_dataset("audiofolder", data_dir=sys.argv[1], split="train", cache_dir=sys.argv[2])
+classes = getattr(found.features["label"], "names", None)
+for row in found.cast_column("audio", datasets.Audio(decode=False)):
+    print(json.dumps([row["audio"]["path"], classes[row["label"]] if classes else row["label"]]))
+"""
+
+
+@has_readers
+@pytest.mark.parametrize("layout", get_args(export.Layout))
+def test_datasets_opens_the_audiofolder(project: Project, tmp_path: Path, layout: export.Layout) -> None:
+    entries = project.snapshot().entries
+    export.write_audiofolder(entries, tmp_path / "out", layout)
+    opened = [(Path(path).read_bytes(), label) for path, label in told(OPENED, tmp_path / "out", tmp_path / "cache")]
+    if layout == "folders":
+        kept = [(e.path.read_bytes(), export._safe(str(e.label))) for e in entries if e.state == "positive"]
+    else:
+        kept = [(e.path.read_bytes(), e.label) for e in entries]
+    assert sorted(opened, key=str) == sorted(kept, key=str)
 
 
 def test_audacity_and_raven_know_the_places_in_a_recording(project: Project, tmp_path: Path) -> None:
@@ -194,6 +229,29 @@ def test_a_clip_that_cannot_be_copied_is_named(project: Project, tmp_path: Path)
         export.write_audiofolder(now.entries, tmp_path / "a")
     with pytest.raises(DataError, match=said):
         export.write_label_studio(now.entries, now.class_names, tmp_path / "b")
+
+
+FAULTS = """
+import json, pathlib, sys
+from label_studio_sdk.label_interface import LabelInterface
+folder = pathlib.Path(sys.argv[1])
+config = LabelInterface((folder / "config.xml").read_text())
+config.validate()
+for task in json.loads((folder / "tasks.json").read_text()):
+    missing = [tag.value_name for tag in config.objects if tag.value_name not in task["data"]]
+    said = task.get("annotations", []) + task.get("predictions", [])
+    print(json.dumps(missing + [fault for one in said for fault in config.validate_prediction(one, return_errors=True)]))
+"""
+
+
+@has_readers
+def test_label_studios_own_schema_has_nothing_against_it(project: Project, tmp_path: Path) -> None:
+    now, out = project.snapshot(), tmp_path / "out"
+    export.write_label_studio(now.entries, now.class_names, out, opinions(now.entries))
+    assert told(FAULTS, out) == [[]] * len(now.entries)
+    tasks = (out / "tasks.json").read_text()
+    (out / "tasks.json").write_text(tasks.replace('"owl, barn"', '"owl"'))
+    assert any(told(FAULTS, out))  # it would have said so
 
 
 def test_an_annotation_made_in_label_studio_is_taken_over(project: Project, tmp_path: Path) -> None:

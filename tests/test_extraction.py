@@ -242,6 +242,51 @@ def test_the_next_batch_is_prepared_while_one_runs(paths: list[Path], fake_backb
     np.testing.assert_allclose(found.values, extract(paths, fake_backbone).values, rtol=1e-5)
 
 
+class SlowDisk(VectorStore):
+    """Stores nothing before it is told that the second batch is being read."""
+
+    def __init__(self, root: Path, reading: threading.Event) -> None:
+        super().__init__(root)
+        self.reading = reading
+
+    def put(self, key, vectors):  # type: ignore[no-untyped-def]
+        assert self.reading.wait(30)
+        super().put(key, vectors)
+
+
+def test_one_batch_is_stored_while_the_next_runs(paths: list[Path], fake_backbone: FakeBackbone, tmp_path: Path) -> None:
+    second = threading.Event()
+
+    class Second(FakeBackbone):
+        def read(self, prepared, layers=None):  # type: ignore[no-untyped-def]
+            if self.calls == 1:
+                second.set()
+            return super().read(prepared, layers)
+
+    found = extract(paths, Second(), ExtractOptions(batch_size=4), store=SlowDisk(tmp_path / "s", second))
+    np.testing.assert_allclose(found.values, extract(paths, fake_backbone).values, rtol=1e-5)
+    untouched = FakeBackbone()
+    extract(paths, untouched, store=VectorStore(tmp_path / "s"))
+    assert untouched.calls == 0  # all of them were stored
+
+
+@pytest.mark.parametrize(("batch_size", "stopped"), [(10, False), (6, True)])
+def test_a_full_disk_is_told_also_of_the_last_batch(
+    paths: list[Path], fake_backbone: FakeBackbone, tmp_path: Path, batch_size: int, stopped: bool
+) -> None:
+    (tmp_path / "file").write_text("")  # where a folder is wanted
+    refusing, steps = VectorStore(tmp_path / "file"), list[tuple]()
+    with pytest.raises(DataError, match="can't store head vectors in"):
+        extract(
+            paths,
+            fake_backbone,
+            ExtractOptions(batch_size=batch_size),
+            store=refusing,
+            progress=lambda *step: steps.append(step),
+            cancelled=lambda: stopped and bool(steps),
+        )
+
+
 def test_what_fails_in_preparing_comes_through_and_leaves_no_thread(paths: list[Path]) -> None:
     class Broken(FakeBackbone):
         def prepare(self, waveform, prompt):  # type: ignore[no-untyped-def]

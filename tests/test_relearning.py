@@ -9,8 +9,8 @@ import torch
 from calm_core import algorithm
 from calm_core.confidence import mean_by_group, p_values
 from calm_core.errors import DataError
-from calm_core.options import FitOptions
-from calm_core.relearning import Relearner
+from calm_core.options import FitOptions, Pooling
+from calm_core.relearning import LEAST_TAU, Relearner
 from calm_core.vectors import HeadVectors
 
 OPTIONS = [
@@ -19,6 +19,9 @@ OPTIONS = [
     FitOptions(scheme="brier", tau_w=0.3, top_k=3, shrinkage=1.0),
     FitOptions(scheme="probability", centre=True),
     FitOptions(scheme="margin"),
+    FitOptions(pooling="log", tau=LEAST_TAU),
+    FitOptions(tau=LEAST_TAU / 2),
+    FitOptions(tau=LEAST_TAU / 2, pooling="log", centre=True),
 ]
 
 
@@ -65,6 +68,19 @@ def test_every_answer_gives_what_a_fresh_fit_gives(options: FitOptions) -> None:
     np.testing.assert_allclose(found.scores[pool], np.roll(scores[pool], -1, axis=1), atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize("pooling", ["linear", "log"])
+@pytest.mark.parametrize("tau", [LEAST_TAU, LEAST_TAU / 4])
+def test_a_clip_far_from_every_class_is_scored_too(tau: float, pooling: Pooling) -> None:
+    """exp((cos - 1) / tau), which is kept, ends where float32 does."""
+    rows = vectors(np.random.default_rng(8), 12)
+    rows.values[-1] *= -1
+    labels = [*("abc"[i % 3] for i in range(9)), None, None, None]
+    options = FitOptions(tau=tau, pooling=pooling)
+    _, scores, near = expected(rows, labels, options)
+    assert near[-1].max() < -0.8
+    np.testing.assert_allclose(Relearner(rows, options).relearn(labels).scores[9:], scores[9:], atol=1e-4, rtol=1e-3)
+
+
 def test_left_out_scores_know_nothing_of_the_clip() -> None:
     """A labelled clip's cosines are those of a fit without it; only the weights may have met it."""
     rows = vectors(np.random.default_rng(4), 12)
@@ -86,6 +102,18 @@ def test_a_class_of_one_clip_cannot_be_asked_about_it() -> None:
     assert np.isfinite(found.scores[[0, 2, 3, 4, 5]]).all()
     assert found.hits[1] == 2
     assert not found.calibrated  # three clips calibrate nothing
+
+
+def test_a_class_that_is_nothing_but_rounding_without_a_clip_spoils_no_score() -> None:
+    rows = vectors(np.random.default_rng(9), 12)
+    rows.values[rows.clip_of_row == 1] = 0
+    relearner = Relearner(rows)
+    labels: list[str | None] = ["a", "a", *["b"] * 7, None, None, None]
+    for label in (None, "a", None):  # what comes and goes again leaves its rounding in the sum
+        labels[9] = label
+        found = relearner.relearn(labels)
+    assert np.isfinite(found.scores).all()
+    assert torch.isfinite(found.reliability).all()
 
 
 def test_what_cannot_be_learned_is_said() -> None:

@@ -26,6 +26,7 @@ from calm_core.backbones.chat import ChatBackbone, SoundProcessor
 from calm_core.backbones.granite import GraniteSounds, GraniteSpeechBackbone
 from calm_core.backbones.omni import OmniBackbone, Qwen3OmniBackbone, Qwen25OmniBackbone
 from calm_core.backbones.phi4 import Phi4MultimodalBackbone
+from calm_core.backbones.qwen3_asr import Qwen3AsrBackbone
 from calm_core.backbones.trimmed import MIN_FRAMES, AudioFlamingoBackbone, MusicFlamingoBackbone, Qwen2AudioBackbone, TrimmedBackbone
 from calm_core.backbones.voxtral import VoxtralBackbone
 from calm_core.backbones.whisper import WhisperBackbone
@@ -36,6 +37,13 @@ BYTES = {character: i for i, character in enumerate(sorted(pre_tokenizers.ByteLe
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{% for part in message['content'] %}"
     "{% if part['type'] == 'audio' %}AUDIO{% else %}{{ part['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+# Qwen3-ASR's: of the user only the sound, of the system only the text.
+QWEN3_ASR = (
+    "<|im_start|>system\n{% for message in messages if message['role'] == 'system' %}{% for part in message['content'] %}"
+    "{{ part['text'] }}{% endfor %}{% endfor %}<|im_end|>\n<|im_start|>user\n{% for message in messages %}"
+    "{% for part in message['content'] if part['type'] == 'audio' %}AUDIO{% endfor %}{% endfor %}<|im_end|>\n"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 # Granite's: a system message of today's date where none is given, and contents that are texts.
@@ -209,9 +217,9 @@ def glm_asr() -> ChatBackbone:
     return ChatBackbone("tiny", "0", build(transformers.GlmAsrForConditionalGeneration, config), processor, "cpu")
 
 
-def qwen3_asr() -> ChatBackbone:
+def qwen3_asr() -> Qwen3AsrBackbone:
     tokens = tokenizer(audio_token="<|audio_pad|>", audio_bos_token="<|audio_start|>", audio_eos_token="<|audio_end|>")
-    template = CHATML.replace("AUDIO", "<|audio_start|><|audio_pad|><|audio_end|>")
+    template = QWEN3_ASR.replace("AUDIO", "<|audio_start|><|audio_pad|><|audio_end|>")
     features = transformers.Qwen3ASRFeatureExtractor(feature_size=MELS)
     processor = transformers.Qwen3ASRProcessor(features, tokens, chat_template=template)
     encoder = {name: value for name, value in WHISPER_ENCODER.items() if name != "max_source_positions"}
@@ -221,7 +229,7 @@ def qwen3_asr() -> ChatBackbone:
         audio_token_id=processor.audio_token_id,
         eos_token_id=tokens.eos_token_id,
     )
-    return ChatBackbone("tiny", "0", build(transformers.Qwen3ASRForConditionalGeneration, config), processor, "cpu")
+    return Qwen3AsrBackbone("tiny", "0", build(transformers.Qwen3ASRForConditionalGeneration, config), processor, "cpu")
 
 
 def voxtral() -> VoxtralBackbone:

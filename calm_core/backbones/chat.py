@@ -84,7 +84,7 @@ class ChatBackbone:
         # The hooks sit on the one model that all threads share: two passes at once would capture each other's rows.
         with self._alone, one_out_of_memory():
             embeddings, lengths, beside = self._embed(prepared)
-            with capture_heads(wanted, self.shape.heads, lengths - 1, then_stop=True) as capture:
+            with capture_heads(wanted, self.shape.heads, self._placed(lengths - 1), then_stop=True) as capture:
                 self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=False, **beside)
             return capture.vectors().numpy()
 
@@ -128,7 +128,10 @@ class ChatBackbone:
 
     def _text(self, prompt: str) -> str:
         """The whole prompt with the place of the audio marked, by the model's own chat template."""
-        return str(self.processor.apply_chat_template(self._messages(prompt), add_generation_prompt=True, tokenize=False))
+        text = str(self.processor.apply_chat_template(self._messages(prompt), add_generation_prompt=True, tokenize=False))
+        if prompt.strip() not in text:
+            raise BackboneError(f"{self.id}: its chat template leaves the question out; this model takes none, choose another backbone.")
+        return text
 
     def _audio_options(self, waveform: Array) -> dict[str, Any]:  # noqa: ARG002
         """Keywords for the processor about one waveform (n,)."""

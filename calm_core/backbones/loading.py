@@ -10,13 +10,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from huggingface_hub import constants
+from huggingface_hub import constants, model_info
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 from safetensors import SafetensorError
 from transformers import (
@@ -35,10 +36,12 @@ from .chat import ChatBackbone, SoundProcessor
 from .granite import GraniteSounds, GraniteSpeechBackbone
 from .omni import Qwen3OmniBackbone, Qwen25OmniBackbone
 from .phi4 import Phi4MultimodalBackbone
+from .qwen3_asr import Qwen3AsrBackbone
 from .trimmed import AudioFlamingoBackbone, MusicFlamingoBackbone, Qwen2AudioBackbone
 from .voxtral import VoxtralBackbone
 from .whisper import WhisperBackbone
 
+WEIGHTS = "model*.safetensors"  # what transformers downloads of a repository's weights
 ELSE_POCKET = "or use the embedded backbone 'pocket'."
 
 
@@ -85,6 +88,7 @@ FAMILIES: dict[str, Family] = {
     "voxtral": Family(VoxtralBackbone, "VoxtralForConditionalGeneration"),
     "granite_speech": Family(GraniteSpeechBackbone, "GraniteSpeechForConditionalGeneration", _granite_processor, ""),
     "phi4_multimodal": Family(Phi4MultimodalBackbone, "Phi4MultimodalForCausalLM", _phi4_sounds, "speech-lora"),
+    "qwen3_asr": Family(Qwen3AsrBackbone, "Qwen3ASRForConditionalGeneration"),
     "whisper": Family(WhisperBackbone, "WhisperForConditionalGeneration"),
     "chat": Family(ChatBackbone, None),
 }
@@ -98,6 +102,7 @@ FAMILY_OF_TYPE = {
     "voxtral": "voxtral",
     "granite_speech": "granite_speech",
     "phi4_multimodal": "phi4_multimodal",
+    "qwen3_asr": "qwen3_asr",
     "whisper": "whisper",
 }
 
@@ -129,7 +134,8 @@ def from_hub(
         config = AutoConfig.from_pretrained(repo, revision=revision, trust_remote_code=False)
     family = family or FAMILY_OF_TYPE.get(config.model_type, "chat")
     commit = getattr(config, "_commit_hash", None) or revision
-    check_disk(id, repo, commit, memory_gb)
+    with _one_sentence(id, repo):
+        check_disk(id, repo, commit)
     make_room()
     return _load(id, family, repo, commit, device, dtype, {"revision": commit})
 
@@ -201,16 +207,18 @@ def check_memory(id: str, needed_gb: float, device: str) -> None:
         )
 
 
-def check_disk(id: str, repo: str, commit: str, needed_gb: float) -> None:
-    """Raises BackboneError with the numbers where the download surely doesn't fit the disk; what is there already isn't counted."""
+def check_disk(id: str, repo: str, commit: str) -> None:
+    """Raises BackboneError with the numbers where the download doesn't fit the disk; what is there already isn't downloaded."""
     cache = Path(constants.HF_HUB_CACHE)
     if any((cache / f"models--{repo.replace('/', '--')}" / "snapshots" / commit).glob("*.safetensors")):
         return
+    files = model_info(repo, revision=commit, files_metadata=True).siblings or []
+    needed_gb = sum(file.size or 0 for file in files if fnmatch(file.rfilename, WEIGHTS)) / 1e9
     existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
     free_gb = shutil.disk_usage(existing).free / 1e9
     if needed_gb > free_gb:
         raise BackboneError(
-            f"backbone {id!r} is a download of about {needed_gb:.0f} GB and {cache} has {free_gb:.0f} GB free; "
+            f"backbone {id!r} is a download of {needed_gb:.1f} GB and {cache} has {free_gb:.1f} GB free; "
             f"free some, set HF_HOME to another disk, {ELSE_POCKET}"
         )
 

@@ -66,7 +66,7 @@ class WhisperBackbone:
         """See Backbone.read; all clips of one prompt."""
         wanted = self._projections[: check_layers(layers, self.shape)]
         features, ids = (torch.cat(parts) for parts in zip(*prepared, strict=True))
-        last = torch.full((len(ids),), ids.shape[1] - 1)
+        last = torch.full((len(ids),), ids.shape[1] - 1, device=self.model.device)
         with self._alone, one_out_of_memory(), capture_heads(wanted, self.shape.heads, last, then_stop=True) as capture:
             self.model.model(
                 input_features=features.to(self.model.device, self.model.dtype),
