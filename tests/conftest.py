@@ -17,6 +17,8 @@ from calm_core.studio import Studio
 
 from .browsing import CHROMIUM, FLAGS
 
+pytest.register_assert_rewrite("tests.serving")  # it is imported before pytest hears that it is a plugin
+
 RATE_HZ = 16_000
 TONES_HZ = {"high": 3000.0, "low": 200.0, "mid": 900.0}
 
