@@ -17,6 +17,7 @@ from .messages import told
 from .page import AT_ONCE, LIGHT, VIEW, Page, thumbnail
 from .session import Desk
 
+AT_A_GLANCE = 20  # clips of a class; more of them can be searched by name
 AT_A_TIME = 100  # clips of the open class on show, each with its picture
 PER_CARD = 4  # pictures on a card
 
@@ -93,7 +94,7 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
             gr.update(choices=others, value=None),
             gr.update(choices=others, value=None),
             clip_words.tiles(found, first, AT_A_TIME, partial(thumbnail, desk, make=False), others),
-            gr.update(visible=len(members) > AT_A_TIME),
+            gr.update(visible=len(members) > AT_A_GLANCE),
             gr.update(visible=first > 0),
             gr.update(visible=first + AT_A_TIME < len(found)),
             gr.skip() if first == asked else first,  # only where it must: a press meanwhile counts

@@ -110,7 +110,7 @@ def private_link(bench: Bench) -> str:
         return '<p class="calm-link" data-project=""></p>'
     id = esc(bench.labelling.project.id)
     return (
-        f'<p class="calm-link calm-caption" data-project="{id}">Private link to this project: <a href="?project={id}">?project={id}</a>. '
+        f'<p class="calm-link calm-caption" data-project="{id}">Private link to this project: <a href="?project={id}">?project={id}</a><br>'
         f"{esc(where_kept(bench.public, bench.forgets))}</p>"
     )
 

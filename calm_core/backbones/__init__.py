@@ -55,7 +55,7 @@ class BackboneRow:
 
 
 BACKBONES: tuple[BackboneRow, ...] = (
-    BackboneRow("pocket", "Pocket (built in, no download)", "qwen2_audio", None, "of its weights", 0.5, 5, "4 x 16", "Apache-2.0"),
+    BackboneRow("pocket", "Pocket (built in)", "qwen2_audio", None, "of its weights", 0.5, 5, "4 x 16", "Apache-2.0"),
     BackboneRow(
         "qwen2-audio-7b-instruct",
         "Qwen2-Audio 7B Instruct",

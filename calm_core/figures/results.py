@@ -226,7 +226,7 @@ def interval_rows(
         )
     margin = {"l": 8, "r": right_px, "t": 28, "b": 48}
     figure = new_figure(traces, height=row_px * len(values) + margin["t"] + margin["b"], margin=margin)
-    figure.update_xaxes(grid_axis("accuracy on clips it had not heard"), range=[0, 1], **PERCENT_TICKS)
+    figure.update_xaxes(grid_axis("accuracy"), range=[0, 1], **PERCENT_TICKS)
     figure.update_yaxes(name_axis([f"<b>{t}</b>" if some and h else t for t, h in zip(labels, highlight, strict=True)]))
     for row, note in enumerate(notes):
         text = f"<b>{note}</b>" if some and highlight[row] else note
