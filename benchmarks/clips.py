@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.page import CHROMIUM, OneBackbone, home, opened, timed, tones
+from benchmarks.page import CHROMIUM, OneBackbone, home, opened, told, tones
 from calm_core.backbones.fake import FakeBackbone
 
 
@@ -73,7 +73,7 @@ def page(classes: int, clips: int) -> None:
                 "take that back": undo,
             }
             for what, step in steps.items():
-                timed(what, step)
+                told(what, step)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.page import CHROMIUM, OneBackbone, home, opened, timed, tones
+from benchmarks.page import CHROMIUM, OneBackbone, home, opened, told, tones
 from calm_core import figures, readers
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.classifier import CalmClassifier, Refit
@@ -38,20 +38,20 @@ def server(layers: int, heads: int, classes: int, clips: int) -> None:
     x[:, layers // 2, : heads // 4, :classes] += 3 * np.eye(classes, dtype=np.float32)[truth][:, None]
     labels = [f"class {c}" for c in truth]
     refits: list[Refit] = []
-    model = timed("fit, held-out clips and chance level", lambda: CalmClassifier.fit(x, labels, options=FitOptions(), keep=refits.append))
+    model = told("fit, held-out clips and chance level", lambda: CalmClassifier.fit(x, labels, options=FitOptions(), keep=refits.append))
     names, r = model.class_names, model.reliability
-    maps = timed("reliability maps", lambda: figures.reliability_maps(r, names, judged=model.judged, above=model.above_chance))
+    maps = told("reliability maps", lambda: figures.reliability_maps(r, names, judged=model.judged, above=model.above_chance))
     bench = Workbench(model, HeadVectors(x, np.arange(len(truth))), labels, refits)
-    card = timed("card of a head", lambda: bench.card(layers // 2, 0))
+    card = told("card of a head", lambda: bench.card(layers // 2, 0))
     on = np.ones((layers, heads), dtype=bool)
     on[layers // 2, 0] = False
-    timed("first toggle of a head", lambda: bench.with_heads(on))
+    told("first toggle of a head", lambda: bench.with_heads(on))
     on[layers // 2, 1] = False
-    timed("next toggle", lambda: bench.with_heads(on))
-    timed("top-k", lambda: bench.with_heads(on, replace(model.options, top_k=20)))
-    timed("first other tau", lambda: bench.with_heads(on, replace(model.options, tau=0.1)))
-    timed("next other tau", lambda: bench.with_heads(on, replace(model.options, tau=0.2)))
-    curve = timed("ablation curve", bench.ablation)
+    told("next toggle", lambda: bench.with_heads(on))
+    told("top-k", lambda: bench.with_heads(on, replace(model.options, top_k=20)))
+    told("first other tau", lambda: bench.with_heads(on, replace(model.options, tau=0.1)))
+    told("next other tau", lambda: bench.with_heads(on, replace(model.options, tau=0.2)))
+    curve = told("ablation curve", bench.ablation)
     clip_names = [f"clip {i}.wav" for i in range(len(truth))]
     similarity, order = class_similarity(model.weights.numpy())
     mel, hz = -80 * rng.random((64, 3000)), np.linspace(50, 8000, 64)  # 30 s
@@ -100,14 +100,14 @@ def page(layers: int, heads: int, classes: int, clips: int) -> None:
                 tab.locator("#if-switch").click()
                 expect(tab.locator("#if-result")).to_contain_text(f"with {left} of")
 
-            timed("page: from Learn, vectors known, to maps drawn", learn)
+            told("page: from Learn, vectors known, to maps drawn", learn)
             expect(tab.locator("#head-card")).to_be_visible()
             tab.get_by_role("tab", name="Learn").click()
             tab.locator("#learn-compare-stop").click()
             expect(tab.locator("#learn-comparing")).to_contain_text("stopped")
             tab.get_by_role("tab", name="Heads").click()
-            timed("page: first toggle to new accuracy", lambda: toggle(layers * heads - 1))
-            timed("page: next toggle to new accuracy", lambda: toggle(layers * heads))
+            told("page: first toggle to new accuracy", lambda: toggle(layers * heads - 1))
+            told("page: next toggle to new accuracy", lambda: toggle(layers * heads))
 
 
 def main() -> None:

@@ -26,7 +26,8 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 PATIENCE_MS = 600_000
 
 
-def timed(what: str, work: Callable[[], Any]) -> Any:
+def told(what: str, work: Callable[[], Any]) -> Any:
+    """Does the work, and prints how long it took by the wall's clock."""
     start = time.perf_counter()
     found = work()
     print(f"{what:<52}{time.perf_counter() - start:9.3f} s", flush=True)
@@ -78,6 +79,8 @@ def opened(studio: Studio) -> Iterator[Any]:
         tab.set_default_timeout(PATIENCE_MS)
         expect.set_options(timeout=PATIENCE_MS)
         tab.goto(url)
-        yield tab
-        browser.close()
-    demo.close(verbose=False)
+        try:
+            yield tab
+        finally:
+            browser.close()
+            demo.close(verbose=False)

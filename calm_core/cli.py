@@ -408,7 +408,10 @@ def _imported(project: Project, added: int, relabelled: int, left_out: Sequence[
 
 def _export(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     output = arguments.output
-    _require_place(output, file=arguments.format in _FILES)
+    if arguments.format in _FILES:
+        _require_place(output)
+    else:
+        export.require_new_folder(output)
     with Project(arguments.project) as project:
         now, opinions = project.snapshot(), _opinions(project, arguments) if arguments.format in _OPINIONATED else {}
         _WRITERS[arguments.format](now, output, opinions)
@@ -481,10 +484,10 @@ def _extract_options(arguments: argparse.Namespace, class_names: Sequence[str]) 
     return ExtractOptions(prompt=NEUTRAL_PROMPT if arguments.prompt is None else arguments.prompt, video=arguments.video)
 
 
-def _require_place(output: Path, *, file: bool = True) -> None:
-    """Raises DataError where nothing can be written there: before the work is done, not after."""
-    if not output.resolve().parent.is_dir() or (file and output.is_dir()):
-        raise DataError(f"can't write {output}; give a {'file ' * file}name in a folder that exists.")
+def _require_place(output: Path) -> None:
+    """Raises DataError where no file can be written there: before the work is done, not after."""
+    if not output.resolve().parent.is_dir() or output.is_dir():
+        raise DataError(f"can't write {output}; give a file name in a folder that exists.")
 
 
 def _progress(done: int, total: int, what: str) -> None:

@@ -455,13 +455,17 @@ def _safe(name: str) -> str:
     return _UNSAFE.sub("_", name).strip(" .") or "_"
 
 
-def _new_folder(into: Path) -> None:
-    """Raises DataError for one that isn't empty."""
+def require_new_folder(into: Path) -> None:
+    """Raises DataError for a file, and for a folder that isn't empty."""
     if into.exists() and not into.is_dir():
         raise DataError(f"{str(into)!r} is a file; this format needs a new folder.")
-    into.mkdir(parents=True, exist_ok=True)
-    if any(into.iterdir()):
+    if into.is_dir() and any(into.iterdir()):
         raise DataError(f"the folder {str(into)!r} isn't empty; export into a new one.")
+
+
+def _new_folder(into: Path) -> None:
+    require_new_folder(into)
+    into.mkdir(parents=True, exist_ok=True)
 
 
 def _copy(entry: Entry, target: Path) -> None:

@@ -155,6 +155,7 @@ def extract(
                 waiting = waiting[len(batch) :]
                 if progress:
                     progress(_clips_done(chunk, windows, vectors), len(sources), sources[batch[-1].clip].note)
+            storing.wait()  # the next chunk may hold the same sound
             if progress:
                 progress(chunk.stop, len(sources), sources[chunk[-1]].note)
             rows += [vectors[window.key] for window in windows]

@@ -5,6 +5,7 @@ The other way round is `export`. Reads and checks; what is read here is added by
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ import soundfile
 
 from . import audio, export, readers
 from .audio import ClipStatus
-from .dataset import Clip, ClipCheck, Dataset, Progress, preflight
+from .dataset import Clip, ClipCheck, Dataset, Ignored, Progress, preflight
 from .errors import DataError
 from .library.records import Entry, Judgement, NewClip
 
@@ -25,14 +26,15 @@ def checked(clips: Sequence[NewClip], *, progress: Progress | None = None) -> tu
     """The clips that can be used, or could if nobody had left them out, with their length and rate, and the checks of the others."""
     given = [Clip(clip.path, clip.name, clip.judgement.label, excluded=clip.judgement.state == "excluded") for clip in clips]
     checks = preflight(given, progress=progress)
-    good = [
-        replace(clip, seconds=check.seconds, rate_hz=check.sample_rate_hz)
-        for clip, check in zip(clips, checks, strict=True)
+    good, bad = list[NewClip](), list[ClipCheck]()
+    for clip, check in zip(clips, checks, strict=True):
         # Windows of one recording may sound the same, and are clips of their own all the same.
-        if check.usable or check.status is ClipStatus.EXCLUDED or (check.status is ClipStatus.DUPLICATE and clip.recording is not None)
-    ]
-    names = {clip.name for clip in good}
-    return good, tuple(check for check in checks if not check.usable and check.clip.name not in names)
+        window = check.status is ClipStatus.DUPLICATE and clip.recording is not None
+        if check.usable or check.status is ClipStatus.EXCLUDED or window:
+            good.append(replace(clip, seconds=check.seconds, rate_hz=check.sample_rate_hz))
+        else:
+            bad.append(check)
+    return good, tuple(bad)
 
 
 def cut(path: Path, window_s: float, into: Path, *, name: str | None = None, max_seconds: float = MAX_RECORDING_S) -> tuple[NewClip, ...]:
@@ -62,13 +64,17 @@ def read_clips(source: Path, workdir: Path | None = None) -> tuple[NewClip, ...]
     if source.suffix.lower() == ".json":
         return export.read_label_studio(source)
     if source.suffix.lower() == ".zip":
-        into = Path(tempfile.mkdtemp(prefix="clips-", dir=workdir)) / source.name  # as messages call it
-        readers.unpack_zip(source, into, also=["tasks.json"])
-        tables = [table for table in sorted(into.rglob("metadata.csv")) if export.is_our_table(table)]
-        tasks = sorted(into.rglob("tasks.json"))
-        if tables or tasks:
-            return export.read_table(tables[0]) if tables else export.read_label_studio(tasks[0])
-        return tuple(as_new_clips(readers.read_folder(into)))
+        into = Path(tempfile.mkdtemp(prefix="clips-", dir=workdir))
+        try:
+            packed = readers.unpack_zip(source, into, also=["tasks.json"])
+            tables = [table for table in sorted(into.rglob("metadata.csv")) if export.is_our_table(table)]
+            tasks = sorted(into.rglob("tasks.json"))
+            if tables or tasks:
+                return export.read_table(tables[0]) if tables else export.read_label_studio(tasks[0])
+            return tuple(as_new_clips(readers.read_folder(into, source.name, packed)))
+        except DataError:
+            shutil.rmtree(into, ignore_errors=True)
+            raise
     for table in (source, source / "metadata.csv", source / "train" / "metadata.csv"):
         if export.is_our_table(table):
             return export.read_table(table)
@@ -79,15 +85,15 @@ def read_clips(source: Path, workdir: Path | None = None) -> tuple[NewClip, ...]
 
 def read_pool(sources: Sequence[Path], workdir: Path | None = None) -> tuple[NewClip, ...]:
     """All audio of files, folders and ZIPs, without labels, wherever it lies in them. workdir: as for `read_clips`."""
-    opened = []
+    opened, packed = list[Path](), list[Ignored]()
     for source in sources:
         if source.suffix.lower() == ".zip" and source.is_file():
             into = Path(tempfile.mkdtemp(prefix="pool-", dir=workdir))
-            readers.unpack_zip(source, into)
+            packed += readers.unpack_zip(source, into)
             opened.append(into)
         else:
             opened.append(source)
-    return tuple(as_new_clips(readers.read_unlabelled(opened)))
+    return tuple(as_new_clips(readers.read_unlabelled(opened, packed)))
 
 
 def read_labels(source: Path, entries: Sequence[Entry], recording: str = "") -> dict[int, Judgement]:

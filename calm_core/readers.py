@@ -49,7 +49,7 @@ def read(path: Path, workdir: Path | None = None) -> Dataset:
     raise DataError(f"{path.name!r} can't be read as clips; give a folder, a .zip or a .csv table. {_HOW_TO}")
 
 
-def read_folder(root: Path) -> Dataset:
+def read_folder(root: Path, called: str | None = None, skipped: Sequence[Ignored] = ()) -> Dataset:
     """Read labelled clips from a folder, in a fixed order. Links to folders aren't followed. Three layouts:
 
     - a table: `metadata.csv`, or else the only .csv/.tsv with a file and a label column, directly in the root (see `read_csv`);
@@ -60,78 +60,10 @@ def read_folder(root: Path) -> Dataset:
     A root that holds a single folder and no audio is unwrapped, again and again, for a ZIP of a folder looks so. The exception is
     a folder with clips lying in it and fewer than two class folders beside them: that is one class. Class names are NFC-normalised
     and stripped. Raises DataError if there is no labelled clip, and for a class name that is too long.
+    called: what messages call it; skipped: what is known to be no clip already, as `unpack_zip` tells it.
     """
     if not root.is_dir():
         raise DataError(f"{root.name!r} isn't a folder; choose a folder of clips. {_HOW_TO}")
-    return _read_tree(root, root.resolve().name, ())
-
-
-def read_csv(csv_path: Path, root: Path | None = None) -> Dataset:
-    """Read labelled clips from a table with the columns file_name and label, in the order of its rows.
-
-    The file column may also be called filename, file or path, the label column class or category; a column fold is kept, and a clip
-    whose column state says "excluded" is left out, as in our own exports. UTF-8, with or without a byte-order mark; comma, semicolon or
-    tab. File names are relative to `root`, by default the table's folder. A row without a label, whose file isn't there, or whose label
-    nobody is sure of (state "uncertain", judge "machine") is ignored with a reason that names it. Raises DataError for a table without
-    these columns, for a file name that leads out of `root`, for a class name that is too long, and if no row gives a clip.
-    """
-    root = csv_path.parent if root is None else root
-    clips, ignored = read_rows(csv_path, root, root)
-    return _dataset(clips, ignored, csv_path.name)
-
-
-def read_unlabelled(paths: Sequence[Path]) -> Dataset:
-    """Clips without labels from files and folders, for prediction: a folder gives all audio in it, named relative to that folder.
-
-    Raises DataError for a path that doesn't exist, and if there is no audio at all.
-    """
-    clips: list[Clip] = []
-    ignored: list[Ignored] = []
-    for path in paths:
-        if not path.exists():
-            raise DataError(f"{path.name!r} doesn't exist; check the path {str(path)!r}.")
-        files, skipped = _walk(path) if path.is_dir() else ([path], [])
-        base = path if path.is_dir() else path.parent
-        clips += [Clip(file, clip_name(file, base), None) for file in files if _is_audio(file)]
-        ignored += skipped + [(clip_name(file, base), _why_no_clip(file, [])) for file in files if not _is_audio(file)]
-    if not clips:
-        raise DataError(f"there is no audio in what was given.{_first_ignored(ignored)} Add WAV, FLAC, MP3, M4A or other recordings.")
-    return Dataset(tuple(clips), tuple(ignored))
-
-
-def read_zip(zip_path: Path, into: Path) -> Dataset:
-    """Unpack the audio and tables of a ZIP into the new or empty folder `into`, then read it as `read_folder` does.
-
-    Every other entry stays packed and is ignored with a reason, and so is an entry that is damaged. Raises DataError as
-    `archive.unpack` and `read_folder` do.
-    """
-    ignored = unpack(zip_path, into, _why_packed)
-    return _read_tree(into, zip_path.name, ignored)
-
-
-def unpack_zip(zip_path: Path, into: Path, also: Collection[str] = ()) -> None:
-    """Unpack the audio and tables of a ZIP, and files called as in `also`, into the new or empty folder `into`, without reading them."""
-    unpack(zip_path, into, lambda path: "" if path.name in also else _why_packed(path))
-
-
-def zip_bytes(zip_path: Path) -> int:
-    """The room that `read_zip` needs for what it unpacks. Raises DataError for a file that isn't a whole ZIP."""
-    return unpacked_bytes(zip_path, _why_packed)
-
-
-# ---- folders ---------------------------------------------------------------------------------------------------------------
-
-
-def _is_audio(file: Path | PurePosixPath) -> bool:
-    return file.suffix.lower() in AUDIO_SUFFIXES
-
-
-def _is_visible(name: str) -> bool:
-    return not name.startswith(".") and not is_litter(name)
-
-
-def _read_tree(root: Path, what: str, skipped: Sequence[Ignored]) -> Dataset:
-    """`read_folder` for a folder that messages call `what`, and of which `skipped` is already known to be no clip."""
     top = _unwrap(root)
     files, ignored = _walk(root)
     ignored += skipped
@@ -149,7 +81,73 @@ def _read_tree(root: Path, what: str, skipped: Sequence[Ignored]) -> Dataset:
 
     used = {clip.path for clip in clips} | set(tables)
     ignored += [(clip_name(file, top), _why_no_clip(file, tables)) for file in files if file not in used]
-    return _dataset(clips, ignored, what)
+    return _dataset(clips, ignored, called or root.resolve().name)
+
+
+def read_csv(csv_path: Path, root: Path | None = None) -> Dataset:
+    """Read labelled clips from a table with the columns file_name and label, in the order of its rows.
+
+    The file column may also be called filename, file or path, the label column class or category; a column fold is kept, and a clip
+    whose column state says "excluded" is left out, as in our own exports. UTF-8, with or without a byte-order mark; comma, semicolon or
+    tab. File names are relative to `root`, by default the table's folder. A row without a label, whose file isn't there, or whose label
+    nobody is sure of (state "uncertain", judge "machine") is ignored with a reason that names it. Raises DataError for a table without
+    these columns, for a file name that leads out of `root`, for a class name that is too long, and if no row gives a clip.
+    """
+    root = csv_path.parent if root is None else root
+    clips, ignored = read_rows(csv_path, root, root)
+    return _dataset(clips, ignored, csv_path.name)
+
+
+def read_unlabelled(paths: Sequence[Path], skipped: Sequence[Ignored] = ()) -> Dataset:
+    """Clips without labels from files and folders, for prediction: a folder gives all audio in it, named relative to that folder.
+
+    skipped: as for `read_folder`. Raises DataError for a path that doesn't exist, and if there is no audio at all.
+    """
+    clips: list[Clip] = []
+    ignored: list[Ignored] = [*skipped]
+    for path in paths:
+        if not path.exists():
+            raise DataError(f"{path.name!r} doesn't exist; check the path {str(path)!r}.")
+        files, closed = _walk(path) if path.is_dir() else ([path], [])
+        base = path if path.is_dir() else path.parent
+        clips += [Clip(file, clip_name(file, base), None) for file in files if _is_audio(file)]
+        ignored += closed + [(clip_name(file, base), _why_no_clip(file, [])) for file in files if not _is_audio(file)]
+    if not clips:
+        raise DataError(f"there is no audio in what was given.{_first_ignored(ignored)} Add WAV, FLAC, MP3, M4A or other recordings.")
+    return Dataset(tuple(clips), tuple(ignored))
+
+
+def read_zip(zip_path: Path, into: Path) -> Dataset:
+    """Unpack the audio and tables of a ZIP into the new or empty folder `into`, then read it as `read_folder` does.
+
+    Every other entry stays packed and is ignored with a reason, and so is an entry that is damaged. Raises DataError as
+    `archive.unpack` and `read_folder` do.
+    """
+    return read_folder(into, zip_path.name, unpack_zip(zip_path, into))
+
+
+def unpack_zip(zip_path: Path, into: Path, also: Collection[str] = ()) -> list[Ignored]:
+    """Unpack the audio and tables of a ZIP, and files called as in `also`, into the new or empty folder `into`, without reading them.
+
+    Returns what stays packed, with reasons.
+    """
+    return unpack(zip_path, into, lambda path: "" if path.name in also else _why_packed(path))
+
+
+def zip_bytes(zip_path: Path) -> int:
+    """The room that `read_zip` needs for what it unpacks. Raises DataError for a file that isn't a whole ZIP."""
+    return unpacked_bytes(zip_path, _why_packed)
+
+
+# ---- folders ---------------------------------------------------------------------------------------------------------------
+
+
+def _is_audio(file: Path | PurePosixPath) -> bool:
+    return file.suffix.lower() in AUDIO_SUFFIXES
+
+
+def _is_visible(name: str) -> bool:
+    return not name.startswith(".") and not is_litter(name)
 
 
 def _walk(root: Path) -> tuple[list[Path], list[Ignored]]:

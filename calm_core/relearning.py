@@ -19,7 +19,6 @@ Knows head vectors and labels; knows no audio and no project.
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -27,6 +26,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from . import active, algorithm, confidence
@@ -44,27 +44,18 @@ CHUNK_ELEMENTS = 2**18  # of one (rows, heads) temporary: 1 MiB in float32, whic
 LEAST_TAU = 2 / 80  # for e_c: float32 keeps its precision down to exp(-87), and cosines reach from 1 to -1
 
 Method = TypeVar("Method", bound=Callable[..., Any])
-_threads = threading.Lock()
-_calls, _before = 0, 1  # calls under way that keep torch to one thread, and how many it had before the first
+_pools = ThreadpoolController()
 
 
 def _one_thread(method: Method) -> Method:
     """Keeps torch to one thread in the call: its steps are so short that waiting for a second one, where other work shares the cores,
-    made 15 ms into 850."""
+    made 15 ms into 850. The number is this thread's own; `torch.set_num_threads` would give it to every thread that begins meanwhile."""
 
     @functools.wraps(method)
     def alone(*args: Any, **kwargs: Any) -> Any:
-        global _calls, _before
-        with _threads:
-            _before = _before if _calls else torch.get_num_threads()
-            _calls += 1
-            torch.set_num_threads(1)
-        try:
+        torch.get_num_threads()  # torch gives a new thread its number at the first call, which must not come inside
+        with _pools.limit(limits=1, user_api="openmp"):
             return method(*args, **kwargs)
-        finally:
-            with _threads:
-                _calls -= 1
-                torch.set_num_threads(_before)
 
     return alone  # type: ignore[return-value]
 
@@ -250,9 +241,13 @@ class Relearner:
             known.cosines[chunk] = _cosines(known.inner[chunk], known.squares, self.length_squared[chunk])
         rows = known.rows
         inner, own = known.inner[rows], self.own[rows]
-        squares = known.squares + self._over_clip(own, rows) - 2 * self._over_clip(inner, rows)
-        without = _cosines(inner - own, squares, self.length_squared[rows])
-        known.cosines[rows] = without if len(known.members) > 1 else torch.full_like(without, -torch.inf)
+        without, squares = inner - own, known.squares + own - 2 * inner
+        for clip in known.members:
+            if self.rows_per_clip[clip] > 1:  # it may be most of its class: the rest is taken before it is squared, or rounding is left
+                rest, here = known.total - self._sum_of([clip]), self.clip_of_row[rows] == clip
+                without[here], squares[here] = _products(self.x[rows[here]], rest), torch.linalg.vecdot(rest, rest)
+        sims = _cosines(without, squares, self.length_squared[rows])
+        known.cosines[rows] = sims if len(known.members) > 1 else torch.full_like(sims, -torch.inf)
 
     def _compare_centred(self, classes: Sequence[_Class]) -> None:
         """Without a clip the centre is another one too, and so are the cosines of all classes."""

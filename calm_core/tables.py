@@ -23,7 +23,8 @@ MAX_HEADER_CHARS = 65_536  # of a table's first line: a stray file called .csv m
 TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
 FILE_COLUMNS = ("file_name", "filename", "file", "path")
 LABEL_COLUMNS = ("label", "class", "category")
-EXCLUDED = "excluded"  # in a column state: left out by a person, who keeps its label
+EXCLUDED, UNCERTAIN = "excluded", "uncertain"  # in a column state: left out by a person, who keeps its label; of a label in doubt
+MACHINE = "machine"  # in a column judge: nobody has confirmed the label
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +79,17 @@ def read_rows(table: Path, root: Path, base: Path) -> tuple[list[Clip], list[Ign
                 where = f"{table.name!r} line {rows.line_num + 1}"
                 name, label = (cell(columns.file) or "").strip(), tidy_label(cell(columns.label))
                 file = _find(root, name, where) if name else None
+                state, judge = ((tidy_label(cell(column)) or "").casefold() for column in (columns.state, columns.judge))
                 if not name or label is None:
                     ignored.append((name or where, f"{where}: no {'label' if name else 'file name'}"))
                 elif file is None:
                     ignored.append((name, f"{where}: file not found"))
-                elif cell(columns.state) == "uncertain":
+                elif state == UNCERTAIN:
                     ignored.append((name, f"{where}: its label is uncertain"))
-                elif cell(columns.judge) == "machine":
+                elif judge == MACHINE:
                     ignored.append((name, f"{where}: its label is not confirmed"))
                 else:
-                    excluded = tidy_label(cell(columns.state)) == EXCLUDED
-                    clips.append(Clip(file, clip_name(file, base), label, tidy_label(cell(columns.fold)), excluded))
+                    clips.append(Clip(file, clip_name(file, base), label, tidy_label(cell(columns.fold)), state == EXCLUDED))
     except UnicodeDecodeError as error:
         raise DataError(f"{table.name!r} isn't UTF-8 text; save it again, in Excel as 'CSV UTF-8'.") from error
     except csv.Error as error:

@@ -96,7 +96,8 @@ def tiles(found: Sequence[ClipCheck], first: int, at_a_time: int, thumbnail: Cal
 
 def _tools(some_out: bool, others: Sequence[str]) -> str:
     """What can be done with the ticked clips; classes.js hears the presses. some_out: clips on show were left out."""
-    acts = [("leave-out", "X", "Leave out"), *[("take-in", "X", "Take back in")] * some_out, ("remove-ticked", "Delete", "Remove")]
+    taking_in = [("take-in", "X", "Take back in")] if some_out else []
+    acts = [("leave-out", "X", "Leave out"), *taking_in, ("remove-ticked", "Delete", "Remove")]
     buttons = [f'data-press="clips-{act}"><kbd>{key}</kbd> {name}' for act, key, name in acts]
     targets = [
         f'data-into="{attribute(other)}" data-digit="{digit}"><kbd>{digit}</kbd> {esc(other)}'

@@ -103,6 +103,16 @@ def test_a_checkpoint_that_lacks_weights_is_never_filled_with_random_ones(tmp_pa
         loading.from_folder("x", "chat", folder, "0", "cpu", torch.float32)
 
 
+def test_a_network_that_goes_before_the_weights_come_is_one_sentence_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise httpx.ConnectError("no route")
+
+    folder = saved(tiny_models.FAMILIES["glmasr"](), tmp_path / "model")
+    monkeypatch.setattr(loading, "model_info", fail)
+    with pytest.raises(BackboneError, match="the model hub can't be reached"):
+        loading.from_hub("hub:some/one", None, str(folder), "main", "cpu", torch.float32, 0)
+
+
 @pytest.mark.parametrize(
     ("cause", "said"),
     [
@@ -126,7 +136,7 @@ def test_every_failure_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch, ca
     with pytest.raises(BackboneError) as found:
         load_backbone("qwen2-audio-7b", "cpu")
     assert said in str(found.value)
-    assert "embedded backbone 'pocket'" in str(found.value)
+    assert "built-in backbone 'pocket'" in str(found.value)
     assert "\n" not in str(found.value)
 
 
@@ -155,7 +165,8 @@ def test_what_fits_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_full_disk_is_seen_before_the_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(loading.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    sizes = {"model-1.safetensors": 6 * 10**14, "model-2.safetensors": 4 * 10**14, "consolidated.safetensors": 10**15, "a/model.bin": 1}
+    parts = {"model-1-of-2.safetensors": 6 * 10**14, "model-2-of-2.safetensors": 4 * 10**14}
+    sizes = {**parts, "consolidated.safetensors": 10**15, "model.fp32-1-of-2.safetensors": 10**15, "a/model.bin": 1}
     files = [SimpleNamespace(rfilename=name, size=size) for name, size in sizes.items()]
     monkeypatch.setattr(loading, "model_info", lambda *_, **__: SimpleNamespace(siblings=files))
     with pytest.raises(BackboneError, match=r"a download of 1000000\.0 GB and .*hub has [\d.]+ GB free"):

@@ -183,6 +183,14 @@ def test_little_is_decoded_at_once(paths: list[Path], fake_backbone: FakeBackbon
     assert len(set(steps)) > 3
 
 
+def test_the_same_sound_in_two_chunks_is_computed_once(
+    paths: list[Path], fake_backbone: FakeBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extraction, "CHUNK_SECONDS", 0.2)  # every clip is one
+    extract([paths[0], paths[0], paths[1], paths[0]], fake_backbone)
+    assert fake_backbone.windows_seen == 2
+
+
 class Squeezed(FakeBackbone):
     """Runs out of memory the first time that it prepares the second window."""
 

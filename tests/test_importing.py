@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from calm_core import export
 from calm_core.errors import DataError
-from calm_core.importing import read_clips, read_labels
+from calm_core.importing import as_new_clips, checked, read_clips, read_labels, read_pool
 from calm_core.library.project import Project
 from calm_core.library.records import Judgement, NewClip
+from calm_core.readers import read_unlabelled
 
+from .conftest import tone
 from .test_archive import zipped
 
 
@@ -46,3 +49,22 @@ def test_a_zip_of_class_folders_is_unpacked_once(tmp_path: Path) -> None:
     assert len([file for file in (tmp_path / "work").rglob("*") if file.is_file()]) == 2
     with pytest.raises(DataError, match=r"'loose\.zip' holds no labelled clip.*'1\.wav': not in a class folder"):
         read_clips(zipped(tmp_path / "loose.zip", {"1.wav": b"1"}), tmp_path / "work")
+
+
+def test_what_stays_packed_in_a_zip_is_named(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "a.zip", {"owl.zip": b"x", "bat.rar": b"x"})
+    (work := tmp_path / "work").mkdir()
+    with pytest.raises(DataError, match=r"'a\.zip' holds no labelled clip.*'bat\.rar'|'owl\.zip'"):
+        read_clips(archive, work)
+    assert not list(work.iterdir())
+    with pytest.raises(DataError, match="an archive inside; unpack it first"):
+        read_pool([archive], work)
+
+
+def test_of_clips_that_are_named_alike_only_the_bad_one_is_named(tmp_path: Path, write_wav: Callable[..., Path]) -> None:
+    good, bad = write_wav(tmp_path / "x" / "1.wav", tone(300)), tmp_path / "y" / "1.wav"
+    bad.parent.mkdir()
+    bad.write_bytes(b"no sound")
+    kept, left_out = checked(as_new_clips(read_unlabelled([good, bad])))
+    assert [clip.path for clip in kept] == [good]
+    assert [check.clip.path for check in left_out] == [bad]

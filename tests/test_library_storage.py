@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from calm_core.errors import ProjectError
+from calm_core.errors import DataError, ProjectError
 from calm_core.library import storage
 from calm_core.library.project import Project
+from calm_core.library.records import NewClip
 from calm_core.library.shelf import projects
 from calm_core.library.storage import DATABASE
 
@@ -99,6 +102,22 @@ def test_a_full_disk_is_named_and_harms_nothing(cached_pages: int, project: Proj
     assert project.snapshot() == before
     project.label(clips, "owl")
     assert project.snapshot().class_counts == {"owl": 306}
+
+
+def test_a_disk_that_refuses_to_note_a_visit_is_named(
+    project: Project, tmp_path: Path, write_wav: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    wav = write_wav(tmp_path / "new.wav", np.ones(100, np.float32))
+    monkeypatch.setattr(Path, "touch", full)
+    for act in (lambda: project.label([1], "owl"), lambda: Project(project.folder)):
+        with pytest.raises(ProjectError, match="No space left on device"):
+            act()
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises((ProjectError, DataError), match="No space left on device"):
+        project.add([NewClip(wav, "new.wav")])
 
 
 def test_a_project_that_finds_no_room_leaves_nothing(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
 
-from calm_core import algorithm
+from calm_core import algorithm, relearning
 from calm_core.confidence import mean_by_group, p_values
 from calm_core.errors import DataError
 from calm_core.options import FitOptions, Pooling
@@ -114,6 +116,29 @@ def test_a_class_that_is_nothing_but_rounding_without_a_clip_spoils_no_score() -
         found = relearner.relearn(labels)
     assert np.isfinite(found.scores).all()
     assert torch.isfinite(found.reliability).all()
+
+
+def test_a_clip_of_many_windows_is_left_out_of_its_class_as_exactly() -> None:
+    """It is most of its class: differences of squared sums would hold little but rounding."""
+    rng = np.random.default_rng(9)
+    clip_of_row = np.repeat([0, 1, 2, 3], [240, 1, 1, 1])
+    values = 10 + rng.normal(size=(len(clip_of_row), 2, 4, 6)) + rng.normal(size=(2, 2, 4, 6))[clip_of_row % 2]
+    rows, labels = HeadVectors(values.astype(np.float32), clip_of_row), list("aabb")
+    fitted, _, _ = expected(rows, [*labels], FitOptions())
+    found = Relearner(rows).relearn(labels)
+    torch.testing.assert_close(found.reliability, fitted.reliability.flatten(0, 1), atol=2e-5, rtol=1e-3)
+
+
+def test_other_threads_keep_their_cores() -> None:
+    number = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with ThreadPoolExecutor(1) as another:  # its thread begins inside, and takes torch's number then
+            here_and_there = relearning._one_thread(lambda: (torch.get_num_threads(), another.submit(torch.get_num_threads).result()))
+            assert here_and_there() == (1, 3)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(number)
 
 
 def test_what_cannot_be_learned_is_said() -> None:

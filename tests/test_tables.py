@@ -144,7 +144,7 @@ def test_a_table_may_leave_clips_out(tmp_path):
 def test_what_our_exports_are_not_sure_of_teaches_nothing(tmp_path):
     put(tmp_path, "a.wav", "b.wav", "c.wav")
     (tmp_path / "metadata.csv").write_text(
-        "file_name,state,judge,label\na.wav,uncertain,person,owl\nb.wav,positive,machine,owl\nc.wav,positive,person,bat\n"
+        "file_name,state,judge,label\na.wav,Uncertain ,person,owl\nb.wav,positive,machine,owl\nc.wav,positive,person,bat\n"
     )
     data = read_folder(tmp_path)
     assert [clip.name for clip in data.clips] == ["c.wav"]

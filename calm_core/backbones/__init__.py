@@ -280,7 +280,7 @@ def load_backbone(id: str = DEFAULT_BACKBONE, device: str = "auto", *, make_room
     if row.family == "fake":
         return FakeBackbone()
     if row.lacks:
-        raise BackboneError(f"backbone {id!r} {row.lacks}, or use the embedded backbone {DEFAULT_BACKBONE!r}.")
+        raise BackboneError(f"backbone {id!r} {row.lacks}, or use the built-in backbone {DEFAULT_BACKBONE!r}.")
     # transformers takes seconds to import, so only who loads a real model pays for it.
     from . import loading
 

@@ -41,8 +41,8 @@ from .trimmed import AudioFlamingoBackbone, MusicFlamingoBackbone, Qwen2AudioBac
 from .voxtral import VoxtralBackbone
 from .whisper import WhisperBackbone
 
-WEIGHTS = "model*.safetensors"  # what transformers downloads of a repository's weights
-ELSE_POCKET = "or use the embedded backbone 'pocket'."
+WHOLE, PARTS = "model.safetensors", "model-*-of-*.safetensors"  # what transformers downloads of a repository: the second without the first
+ELSE_POCKET = "or use the built-in backbone 'pocket'."
 
 
 def _whole_processor(source: str, **where: Any) -> Any:
@@ -213,7 +213,9 @@ def check_disk(id: str, repo: str, commit: str) -> None:
     if any((cache / f"models--{repo.replace('/', '--')}" / "snapshots" / commit).glob("*.safetensors")):
         return
     files = model_info(repo, revision=commit, files_metadata=True).siblings or []
-    needed_gb = sum(file.size or 0 for file in files if fnmatch(file.rfilename, WEIGHTS)) / 1e9
+    sizes = {file.rfilename: file.size or 0 for file in files}
+    parts = [size for name, size in sizes.items() if fnmatch(name, PARTS)]
+    needed_gb = sizes.get(WHOLE, sum(parts)) / 1e9
     existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
     free_gb = shutil.disk_usage(existing).free / 1e9
     if needed_gb > free_gb:
@@ -228,8 +230,15 @@ def _one_sentence(id: str, source: str) -> Iterator[None]:
     """Every way in which a load can fail becomes a BackboneError of one sentence that says what to do."""
     try:
         yield
-    except (OSError, ValueError, SafetensorError, ImportError) as error:
+    except Exception as error:
+        if not isinstance(error, OSError | ValueError | SafetensorError | ImportError) and not _no_network(error):
+            raise
         raise BackboneError(f"can't load backbone {id!r} from {source}: {_reason(error, source)}, {ELSE_POCKET}") from error
+
+
+def _no_network(error: BaseException) -> bool:
+    """The hub's client gives errors of its own beside Python's: those of httpx, whichever version of it huggingface_hub brings."""
+    return isinstance(error, ConnectionError | TimeoutError) or type(error).__module__.startswith("httpx")
 
 
 def _reason(error: BaseException, source: str) -> str:
@@ -245,7 +254,7 @@ def _reason(error: BaseException, source: str) -> str:
             return "the model hub has no such model or revision, or it is private; check the name, then run 'hf auth login' if it is yours"
         if isinstance(found, OSError) and found.errno == errno.ENOSPC:
             return "the disk is full; free some space"
-        if isinstance(found, LocalEntryNotFoundError | ConnectionError | TimeoutError) or type(found).__module__.startswith("httpx"):
+        if isinstance(found, LocalEntryNotFoundError) or _no_network(found):
             return "the model hub can't be reached and the files aren't on this machine; check the network"
         if isinstance(found, ImportError):
             return f"a package is missing ({str(found).strip().splitlines()[0]}); install it"

@@ -72,8 +72,13 @@ class Project:
         self.folder = folder
         self._lock = threading.RLock()
         self._db = storage.opened(folder)
-        self.revision: int = self._db.execute("SELECT revision FROM project").fetchone()[0]
-        self.seen()
+        try:
+            with telling(folder):
+                self.revision: int = self._db.execute("SELECT revision FROM project").fetchone()[0]
+            self.seen()
+        except BaseException:
+            self._db.close()
+            raise
 
     @classmethod
     def create(cls, root: Path, name: str = "My sounds") -> Self:

@@ -12,7 +12,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -152,7 +152,7 @@ def telling(folder: Path) -> Iterator[None]:
         if "locked" in str(error) or "busy" in str(error):
             seconds = BUSY_TIMEOUT_MS // 1000
             raise ProjectError(f"project {folder.name!r} was busy for {seconds} s; nothing was changed. Try again.") from error
-        raise ProjectError(f"project {folder.name!r} can't be used ({error}); free some space, check the folder, try again.") from error
+        raise _unusable(folder, error) from error
     except sqlite3.ProgrammingError as error:
         if "closed" not in str(error):  # a fault of ours
             raise
@@ -163,6 +163,10 @@ def telling(folder: Path) -> Iterator[None]:
 
 def gone(folder: Path) -> ProjectError:
     return ProjectError(f"there is no project {folder.name!r}; it may have been deleted, or its time was over. Start a new one.")
+
+
+def _unusable(folder: Path, why: object) -> ProjectError:
+    return ProjectError(f"project {folder.name!r} can't be used ({why}); free some space, check the folder, try again.")
 
 
 def damaged(folder: Path, why: object) -> ProjectError:
@@ -224,10 +228,14 @@ def _note_backbones(db: sqlite3.Connection, folder: Path) -> None:
 def mark_seen(folder: Path) -> None:
     """Notes that somebody is here. Raises ProjectError where the project was deleted: SQLite would go on writing into a file that nobody
     can open again."""
-    with suppress(FileNotFoundError):  # it went this moment
+    try:
         if holds_project(folder):
             (folder / SEEN).touch()
             return
+    except FileNotFoundError:  # it went this moment
+        pass
+    except OSError as error:
+        raise _unusable(folder, error.strerror or error) from error
     raise gone(folder)
 
 
@@ -244,8 +252,8 @@ def clip_file(folder: Path, sha256: str, suffix: str) -> Path:
 def keep_clip(path: Path, folder: Path) -> tuple[str, str]:
     """Copies a file to its place by content, durably and whole or not at all; (sha256, suffix). Raises DataError where it can't."""
     digest, into = hashlib.sha256(), folder / CLIPS
-    into.mkdir(exist_ok=True)
     try:
+        into.mkdir(exist_ok=True)
         with path.open("rb") as source, tempfile.NamedTemporaryFile(dir=into, delete=False) as copy:
             try:
                 while block := source.read(COPY_BYTES):
