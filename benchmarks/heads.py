@@ -68,7 +68,7 @@ def server(layers: int, heads: int, classes: int, clips: int) -> None:
         "ablation": figures.ablation_curve(curve.kept, curve.best_first, curve.worst_first, curve.random, 1 / classes),
         "contributions": figures.contribution_map(model.explain(x[:1])[0][:, :, 0], "what each head said"),
         "listening map": figures.listening_map(mel, 30.0, hz, 0.04 * np.arange(750), rng.dirichlet(np.ones(750)), 1 / 750),
-        "timeline": figures.class_curves(np.arange(3600.0), 2.0, windows, names, 0.8, 3601.0),
+        "timeline": figures.class_curves(np.arange(3601.0), windows, names, 0.8, windows.max(1) < 0.5),
     }
     for name, figure in drawn.items():
         size = len(figure.to_json()) / 1000

@@ -32,6 +32,7 @@ Index = NDArray[np.int64]
 
 RESAMPLES = 1000  # of the bootstrap over a head's judging clips
 INTERVAL = (0.025, 0.975)
+ALIKE = 0.01  # share of a weight
 KEEP_BYTES = 256 * 2**20  # of the judges' similarities that one workbench may keep; beyond, every other tau computes them again
 RANDOM_ORDERS = 5  # in which the ablation drops heads
 ABLATION_POINTS = 16
@@ -186,12 +187,14 @@ def layer_profile(reliability: Array) -> tuple[Array, Array, Array]:
 def class_similarity(weights: Array) -> tuple[Array, Index]:
     """Which classes are told by the same heads: cosines (C, C) of the classes' weights (L, H, C), and the order of a dendrogram.
 
-    The weights are taken about the equal weight, so that 0 means nothing in common; a class whose heads all count the same gets 0.
+    The weights are taken about the equal weight, so that 0 means nothing in common; a class whose heads count the same, but for ALIKE of
+    their weight, gets 0: what is left of it would be chance.
     """
     w = weights.reshape(-1, weights.shape[-1]).astype(np.float64)
-    w = w - w.mean(0)
+    equal = w.mean(0)
+    w = w - equal
     length = np.linalg.norm(w, axis=0)
-    w = np.divide(w, length, out=np.zeros_like(w), where=length > 1e-12)
+    w = np.divide(w, length, out=np.zeros_like(w), where=length > ALIKE * equal * np.sqrt(len(w)))
     similarity = np.clip(w.T @ w, -1.0, 1.0)
     np.fill_diagonal(similarity, 1.0)
     if len(similarity) < 3:

@@ -52,24 +52,30 @@ class Timeline:
     probabilities: Array
     fits: NDArray[np.bool_]
 
-    def events(self, confidence: float = CONFIDENCE) -> tuple[Event, ...]:
-        """Runs of windows with the same likeliest class, which fits, at this confidence or above, in time.
+    def edges_s(self) -> NDArray[np.float64]:
+        """Where windows meet, (W + 1,) in s: in the middle of their overlap, for what is in it belongs to both; at the ends of the
+        recording at its ends."""
+        overlap = (self.begins_s[:-1] + self.window_s - self.begins_s[1:]) / 2
+        return np.concatenate([[0.0], self.begins_s[1:] + overlap, [self.seconds]])
 
-        An event lasts from the middle of the overlap with the window before to that with the window after, for what is in the overlap
-        belongs to both; at the ends of the recording to its ends.
+    def unlike(self, confidence: float = CONFIDENCE) -> int:
+        """How many windows have this confidence or more, and yet fit no class."""
+        return int((~self.fits & (self.probabilities.max(1) >= confidence)).sum())
+
+    def events(self, confidence: float = CONFIDENCE, *, unlike: bool = False) -> tuple[Event, ...]:
+        """Runs of windows with the same likeliest class at this confidence or above, in time; unlike: also where that class doesn't fit.
+
+        An event ends where its windows meet the next ones (`edges_s`).
         """
-        best, sure = self.probabilities.argmax(1), self.probabilities.max(1)
-        heard = self.fits & (sure >= confidence)
-        trim = max(0.0, (self.window_s - self.hop_s) / 2)
+        best, sure, edges = self.probabilities.argmax(1), self.probabilities.max(1), self.edges_s().tolist()
+        heard = (self.fits | unlike) & (sure >= confidence)
         found: list[Event] = []
         for i in np.flatnonzero(heard).tolist():
-            begin, end = float(self.begins_s[i]), min(float(self.begins_s[i]) + self.window_s, self.seconds)
-            begin, end = begin + (trim if begin > 0 else 0.0), end - (trim if end < self.seconds else 0.0)
             label, p = self.class_names[best[i]], float(sure[i])
             if found and i > 0 and heard[i - 1] and best[i - 1] == best[i]:
-                found[-1] = Event(found[-1].start_s, end, label, max(found[-1].confidence, p))
+                found[-1] = Event(found[-1].start_s, edges[i + 1], label, max(found[-1].confidence, p))
             else:
-                found.append(Event(begin, end, label, p))
+                found.append(Event(edges[i], edges[i + 1], label, p))
         return tuple(found)
 
 

@@ -85,7 +85,8 @@ def exported(bench: Bench, format: str) -> Path:
         raise DataError("there is nothing to export yet: the project has no clips.")
     _, ending, write = FORMATS[format]
     into = Path(tempfile.mkdtemp(dir=bench.folder()))
-    target = into / f"{review_words.file_stem(work.now.name)}_{format}{ending}"
+    kind = "" if ending == f".{format}" else f"_{format}"
+    target = into / f"{review_words.file_stem(work.now.name)}{kind}{ending}"
     if ending != ".zip":
         write(work, target)
         return target

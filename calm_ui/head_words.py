@@ -13,12 +13,13 @@ from calm_core.inspection import Ablation, HeadCard, reasons
 from calm_core.studio import ClipPrediction, Learned, Listening
 
 from .session import Current
-from .words import ACCURACY, attribute, classes_of, count, esc, example_notice, notice, percent
+from .words import ACCURACY, attribute, classes_of, count, esc, example_notice, listed, notice, percent
 
 HEAD_HEADERS = ["class", "layer", "head", "reliability", "weight", "chance"]
 VOTE_HEADERS = ["#", "clip", "class", "the head says", "sure", "cosine"]
 WHAT_IF_HEADERS = ["clip", "answer now", "confidence now", "answer of all heads"]
 
+ALIKE = 0.05  # of reliability: heads this near each other can't be told apart on a few clips
 NOTICEABLE = 0.05  # less of an accuracy is a clip or two
 
 BACK = '<a class="calm-link" href="#heads-maps">Back to the maps</a>'
@@ -189,8 +190,20 @@ def heads_caption(current: Current | None) -> str:
         '<p class="calm-caption">The backbone hears with many small parts called attention heads, arranged in layers; each cell is one '
         f"of them. A bright cell tells this class from the others reliably, {judged}; a dark cell does no better than guessing, and "
         "counts for little. A dot marks what luck alone would reach in at most one cell of twenty, measured by shuffling the labels; a "
-        "cell without a dot could be chance.</p>"
+        f"cell without a dot could be chance.{_all_alike(current)}</p>"
     )
+
+
+def _all_alike(current: Current | None) -> str:
+    """A sentence on classes that every head knows as well as any other: there is nothing to find out about heads then."""
+    if current is None:
+        return ""
+    model = current.learned.model
+    best, worst = (found.tolist() for found in (model.reliability.amax((0, 1)), model.reliability.amin((0, 1))))
+    alike = [name for name, top, low in zip(model.class_names, best, worst, strict=True) if top - low < ALIKE]
+    if not alike:
+        return ""
+    return f" All heads know {esc(listed(alike))} about equally well: none of them stands out there."
 
 
 def which_heads(current: Current | None) -> str:

@@ -10,7 +10,7 @@ from calm_core.studio import ClipPrediction
 from calm_core.workspace import Workspace
 
 from .session import Answers, Current
-from .words import classes_of, esc, example_notice, listed, notice, percent
+from .words import classes_of, count, esc, example_notice, listed, notice, percent
 
 PREDICTION_HEADERS = ["#", "file", "answer", "what fits (90\u202f%)", "confidence", "next best", "note"]
 
@@ -138,3 +138,12 @@ def corrected(answers: Answers, number: int) -> str:
 def vote_caption(label: str) -> str:
     """How the map of the heads' votes is read."""
     return f"Orange heads spoke for ‘{esc(label)}’, purple ones for other classes, each by its weight."
+
+
+def unlike_windows(n: int, confidence: float, counted: bool) -> str:
+    """What became of stretches of a recording that are sure enough for an event, but unlike all classes."""
+    if not n:
+        return "The last row is dark where the sound is unlike all classes (“none of these”)."
+    what = f"{count(n, 'stretch', 'stretches')} of {percent(confidence)} or more {'is' if n == 1 else 'are'} unlike all classes"
+    fate = "made an event all the same" if counted else "made no event; the tick above takes them in"
+    return f"{what} (dark in the last row), and {fate}."

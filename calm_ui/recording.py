@@ -13,7 +13,7 @@ from calm_core import export, figures
 from calm_core.errors import BundleError, DataError
 from calm_core.timeline import CONFIDENCE, Timeline, timeline
 
-from . import head_words, words
+from . import head_words, predict_words, words
 from .jobs import Cancel, Progress
 from .messages import told
 from .page import AT_ONCE, AUDIO_TYPES, COMPUTE, VIEW, Page, computing
@@ -37,6 +37,9 @@ def build_recording(page: Page) -> None:
                 sure = gr.Slider(
                     0.3, 0.99, value=CONFIDENCE, step=0.01, label="An event has at least this confidence", elem_id="recording-sure"
                 )
+                unlike = gr.Checkbox(
+                    False, label="Also what is unlike all classes", info="“None of these” by the rule of 90 %.", elem_id="recording-unlike"
+                )
                 with gr.Row():
                     button = gr.Button("Find events", variant="primary", elem_id="recording-button")
                     cancel = gr.Button("Cancel", elem_id="recording-cancel")
@@ -45,6 +48,7 @@ def build_recording(page: Page) -> None:
         with gr.Column(visible=False) as result:
             curves = sound_map(label=head_words.SOUND_LABEL, elem_id="recording-curves")
             gr.HTML(words.caption(head_words.SOUND_CAPTION))
+            note = gr.HTML(elem_id="recording-note")
             table = gr.Dataframe(headers=HEADERS, interactive=False, max_height=300, label="Events", elem_id="recording-events")
             links = gr.HTML(elem_id="recording-links")
     heard = gr.State(None, time_to_live=KEEP_HOURS * 3600)
@@ -67,25 +71,27 @@ def build_recording(page: Page) -> None:
 
         yield from computing(desk, work)
 
-    def show(heard: Heard | None, confidence: float) -> list[Any]:
+    def show(heard: Heard | None, confidence: float, unlike: bool) -> list[Any]:
         if heard is None:
-            return [gr.skip()] * 5
+            return [gr.skip()] * 6
         path, line = heard
-        events = line.events(confidence)
-        chart = figures.class_curves(line.begins_s, line.window_s, line.probabilities, line.class_names, confidence, line.seconds)
+        events = line.events(confidence, unlike=unlike)
+        chart = figures.class_curves(line.edges_s(), line.probabilities, line.class_names, confidence, ~line.fits)
+        said = words.caption(predict_words.unlike_windows(line.unlike(confidence), confidence, unlike))
         rows = [[f"{e.start_s:.2f}", f"{e.end_s:.2f}", e.label, words.percent(e.confidence)] for e in events]
         regions = [export.Region(e.start_s, e.end_s, e.label, path.name) for e in events]
         raven = export.raven_table(regions, TOP_HZ, [e.confidence for e in events]).to_csv(sep="\t", index=False)
         links = _link("Audacity labels", f"{path.stem}.txt", export.audacity_track(regions)) + _link(
             "Raven table", f"{path.stem}.tsv", raven
         )
-        return [gr.update(visible=False), gr.update(visible=True), sounding(chart, path), rows, links]
+        return [gr.update(visible=False), gr.update(visible=True), sounding(chart, path), said, rows, links]
 
     asked = button.click(announce, page.desk, [button, status], **AT_ONCE)
     run = asked.then(hear, [page.desk, page.current, page.backbone, file], [page.desk, heard, status], **COMPUTE)
     run.then(lambda: gr.update(interactive=True), None, button, **AT_ONCE)
     cancel.click(lambda desk: desk.jobs.cancel(), page.desk, None, **AT_ONCE)
-    gr.on([heard.change, sure.release], show, [heard, sure], [nothing, result, curves, table, links], **VIEW)
+    shown = [nothing, result, curves, note, table, links]
+    gr.on([heard.change, sure.release, unlike.change], show, [heard, sure, unlike], shown, **VIEW)
 
 
 def _link(title: str, name: str, text: str) -> str:

@@ -5,17 +5,20 @@ const life = new AbortController();
 window.calmReviewKeys = life;
 const forLife = { signal: life.signal };
 const PATIENCE_MS = 8000; // an answer takes far less; after this the connection is lost and keys may try again
+const TWICE_MS = 300; // a second press so soon is no answer about the next clip
 const LETTERS = { u: "uncertain", x: "exclude", z: "undo", y: "redo", s: "skip" };
 
 const answers = () => document.querySelector("#review-answers .calm-answering");
 const shown = () => element.offsetParent !== null;
 let heard = null, since = 0, refocus = null;
+window.calmReviewReady = () => Date.now() - since > TWICE_MS;
 element.parentElement.style.padding = 0;
 
 // What follows an unanswered key isn't on show yet: a second key must not label a clip that nobody has seen.
 function send(act, label) {
   const now = answers();
   if (!now || (heard === now.dataset.turn && Date.now() - since < PATIENCE_MS)) return;
+  if (act !== "undo" && act !== "redo" && !window.calmReviewReady()) return;
   heard = now.dataset.turn;
   since = Date.now();
   trigger("submit", { act, clip: Number(now.dataset.clip) || null, label: label ?? "" });
@@ -60,6 +63,8 @@ document.addEventListener("keydown", (event) => {
 }, { ...forLife, capture: true });
 
 document.addEventListener("click", (event) => {
+  // What was pressed by mouse lets go of Enter and Space: they are for the clip again.
+  if (event.detail > 0 && shown()) event.target.closest?.("#review-bench :is(button, summary)")?.blur();
   const button = event.target.closest?.("#review-answers [data-act]");
   if (!button || button.disabled) return;
   // Pressed by keyboard (no pointer): the focus comes back to the same button of the next clip. By mouse it must not: Enter would press it.

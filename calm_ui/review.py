@@ -244,7 +244,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
             gr.update(value=review_words.ask_about(work), interactive=n > 0 and len(work.now.class_names) > 1),
         ]
         try:
-            found = work.preview_accept(percent / 100, source)
+            found = work.preview_accept(at_least(percent), source)
         except DataError as error:
             return [words.caption(words.capital(str(error))), gr.update(value="Accept them", interactive=False), *asks]
         accepted = gr.update(value=f"Accept {words.count(len(found.clips), 'suggestion')}", interactive=bool(found.clips))
@@ -284,7 +284,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
 
     @told
     def accept_all(bench: Bench, percent: float, source: Source) -> list[Any]:
-        return after(bench, lambda: bench.accept_above(percent / 100, source))
+        return after(bench, lambda: bench.accept_above(at_least(percent), source))
 
     @told
     def confirm_all(bench: Bench) -> list[Any]:
@@ -380,6 +380,11 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
     gr.on([bench.change, page.backbone.change], compare_backbones, [bench, page.backbone], [other, differs, relisten], **VIEW)
     bench.change(review_words.private_link, bench, link, **VIEW).then(None, link, None, js=REMEMBER_LINK)
     curve_box.expand(None, js="() => requestAnimationFrame(() => window.dispatchEvent(new Event('resize')))")
+
+
+def at_least(percent: float) -> float:
+    """The least confidence that the page shows as so many per cent."""
+    return max(0.0, percent - 0.5) / 100
 
 
 def _curve_figure(points: Sequence[Any]) -> Figure:

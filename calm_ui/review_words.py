@@ -224,8 +224,8 @@ def said_sentence(bench: Bench) -> str:
     return {
         "skip": f"Skipped {said.name}; it comes back at the end.",
         "unskip": f"{said.name} is back.",
-        "undo": f"Saved: taken back: {said.name}.",
-        "redo": f"Saved: done again: {said.name}.",
+        "undo": f"Saved: “{said.name}” is taken back.",
+        "redo": f"Saved: “{said.name}” is done again.",
         "accepted": f"Saved: {count(said.count, 'suggestion')} accepted, marked as machine-made until you confirm them.",
         "confirmed": f"Saved: {count(said.count, 'label')} confirmed.",
         "added": f"Saved: {said.name}",

@@ -76,7 +76,7 @@ def bullets(lines: Iterable[str], kind: str = "info") -> str:
 
 def status_line(device: str, session: Session, forgets: bool) -> str:
     """forgets: the projects of the tab Review are deleted like all else."""
-    kept = f"stay on this server, deleted at most {KEEP_HOURS} hours after your last step"
+    kept = f"stay with this tab until it is closed or loaded again, and on this server at most {KEEP_HOURS} hours after your last step"
     used = f"{session.compute_s:.1f} s"
     parts = [
         ("Runs on", {"cpu": "this server's processor (CPU)", "cuda": "graphics processor (GPU)"}.get(device.split(":")[0], device)),

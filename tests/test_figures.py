@@ -57,7 +57,7 @@ ALL: dict[str, Callable[[], go.Figure]] = {
     "ladder": lambda: figures.ladder_chart(ladder_rows(), 0.25),
     "classes": lambda: figures.class_accuracy(["a", LONG], [0.5, 1.0], [0.2, 0.6], [0.8, 1.0], [4, 6]),
     "listening": lambda: figures.listening_map(np.ones((8, 90)), 3.0, np.linspace(50, 7500, 8), [0, 1, 2], [0.2, 0.5, 0.3], 1 / 3),
-    "curves": lambda: figures.class_curves([0, 1, 2], 2.0, [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], ["a", LONG], 0.8, 4.0),
+    "curves": lambda: figures.class_curves([0, 1, 2, 4], [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], ["a", LONG], 0.8, [True, False, True]),
     "spectrogram": lambda: figures.spectrogram(np.random.default_rng(0).normal(size=(32, 90)), 3.0, np.linspace(50, 7500, 32)),
 }
 

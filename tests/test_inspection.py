@@ -205,6 +205,8 @@ def test_classes_that_share_heads_stand_together() -> None:
     weights = np.stack([one, other, one + 0.05 * rng.random((4, 8)), np.full((4, 8), 1 / 32)], axis=-1)
     found, order = class_similarity(weights)
     assert found[0, 2] > 0.95
+    slightly, _ = class_similarity(np.stack([1 + 1e-3 * weights[..., 0], 1 + 1e-3 * weights[..., 2]], axis=-1))
+    assert slightly[0, 1] == 0  # what little they have in common is chance
     assert found[3, 0] == 0  # equal weights have nothing in common with any
     assert abs(order.tolist().index(0) - order.tolist().index(2)) == 1
     assert sorted(order) == [0, 1, 2, 3]

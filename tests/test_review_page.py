@@ -70,6 +70,7 @@ def reach(page: Page, selector: str) -> None:
 def press(page: Page, key: str) -> str:
     """Presses a key of the review and waits for what the page says."""
     turn = page.locator(".calm-answering").get_attribute("data-turn")
+    page.wait_for_function("window.calmReviewReady()")
     page.keyboard.press(key)
     page.wait_for_function("turn => document.querySelector('.calm-answering').dataset.turn !== turn", arg=turn)
     return page.locator(".calm-said").inner_text()
@@ -114,10 +115,18 @@ def test_a_session_by_keyboard_alone(page: Page, sounds: Path, tmp_path: Path) -
         assert said == f"Saved: {name} is ‘{right}’."
         shown[name] = right
         assert on_show(page) != name
+        if turn == 2:  # the same key twice at once is one answer: the second clip has hardly been seen
+            unseen, line = on_show(page), page.locator("#review-line").inner_text()
+            page.evaluate("[window.kept, window.calmReviewReady] = [window.calmReviewReady, () => false]")
+            page.keyboard.press("1")
+            page.evaluate("window.calmReviewReady = window.kept")
+            assert press(page, "s").startswith(f"Skipped {unseen}")
+            assert press(page, "z") == f"{unseen} is back."
+            assert page.locator("#review-line").inner_text() == line
         if turn == 4:  # a slip: undone, the same clip comes back, and is answered otherwise
             slip = on_show(page)
             press(page, "u")
-            assert press(page, "z") == "Saved: taken back: 1 clip uncertain."
+            assert press(page, "z") == "Saved: “1 clip uncertain” is taken back."
             assert on_show(page) == slip
             assert press(page, "s").startswith(f"Skipped {slip}")
             assert on_show(page) != slip
@@ -257,7 +266,7 @@ def test_a_correction_in_predict_joins_the_open_project(page: Page, sounds: Path
     expect(page.locator(".calm-said")).to_have_text("Saved: new.wav is ‘whistle’.")
     expect(page.locator("#review-listen")).to_be_hidden()  # it is heard already
     assert on_show(page) == shown
-    assert press(page, "z") == "Saved: taken back: added 1 clip."
+    assert press(page, "z") == "Saved: “added 1 clip” is taken back."
     expect(page.locator("#review-line")).to_contain_text("12 labelled by you")
 
 

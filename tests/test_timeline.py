@@ -66,6 +66,10 @@ def test_events_merge_in_runs_and_leave_out_what_fits_nothing() -> None:
     assert first.confidence == pytest.approx(0.95)
     assert (second.start_s, second.end_s, second.label) == (3.5, 4.5, "b")
     assert line.events(0.99) == ()
+    assert (line.unlike(0.8), line.unlike(0.95)) == (1, 0)
+    whole, _ = line.events(0.8, unlike=True)
+    assert (whole.start_s, whole.end_s) == (0.0, 3.5)
+    np.testing.assert_allclose(line.edges_s(), [0, 1.5, 2.5, 3.5, 4.5, 6])
 
 
 def test_a_sparse_model_hears_no_deeper_than_its_heads(recording: Path) -> None:

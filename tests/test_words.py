@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import app
 from calm_core.classifier import CalmClassifier
@@ -64,13 +65,16 @@ def test_only_what_was_learned_from_clips_here_can_be_corrected(tmp_path: Path) 
     assert "Learn again" not in learn_words.stale(Current(Learned(None, clips=(row,)), "clips"), desk.session.workspace)
 
 
-@pytest.mark.parametrize(("reliability", "said"), [("leave_one_out", "had not seen"), ("resubstitution", "it learned from")])
-def test_the_heads_caption_says_which_clips_judged_them(reliability: str, said: str) -> None:
+@pytest.mark.parametrize(("judges", "said"), [("leave_one_out", "had not seen"), ("resubstitution", "it learned from")])
+def test_the_heads_caption_says_which_clips_judged_them(judges: str, said: str) -> None:
     class Model:
-        options = FitOptions(auto=False, reliability=reliability)
+        options = FitOptions(auto=False, reliability=judges)
+        class_names = ("owl", "bat")
+        reliability = torch.tensor([[[0.98, 0.2], [0.99, 0.9]]])
 
     current = Current(Learned(Model()), "clips")
     assert said in head_words.heads_caption(current)
+    assert "All heads know ‘owl’ about equally well" in head_words.heads_caption(current)
     assert "had not seen" in head_words.heads_caption(None)
 
 

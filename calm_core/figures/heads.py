@@ -110,15 +110,15 @@ def contribution_map(contribution: ArrayLike | None, title: str) -> go.Figure:
     return single_map(values, title, "Head %{x} of layer %{y}<br>contributes %{z:+.3g}.<extra></extra>")
 
 
-def single_map(values: Array, title: str, hover: str) -> go.Figure:
-    """One layer x head map of signed values (L, H) under its title, with a hover template."""
+def single_map(values: Array, title: str, hover: str, least: float = 0.0) -> go.Figure:
+    """One layer x head map of signed values (L, H) under its title, with a hover template; the scale reaches to `least` at least."""
     L, H = values.shape
     trace = _map(values, hovertemplate=hover)
     heading = wrapped(title, 46)
     inner_px = _panel_px(L, cell_px=28, at_most_px=360)
     margin = {"l": 44, "r": 12, "t": COLOUR_BAR_PX + 16 * heading.count("<br>"), "b": 44}
     figure = new_figure([trace], height=inner_px + margin["t"] + margin["b"], margin=margin)
-    add_colour_axis(figure, colour_scale(values, signed=True), heading, inner_px)
+    add_colour_axis(figure, colour_scale(np.append(values, least), signed=True), heading, inner_px)
     figure.update_xaxes(count_axis(H, "head"))
     figure.update_yaxes(count_axis(L, "layer"))
     return figure

@@ -19,6 +19,9 @@ CLASS_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9
 CLASS_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 
 
+LEAST_DIFFERENCE = 0.1  # that has the scale's full colours: less is chance, and would shine
+
+
 def difference_map(reliability: ArrayLike | None, class_names: Sequence[str], first: int, second: int) -> go.Figure:
     """Which heads tell class `first` better than class `second`: one map (L, H) of the difference of reliability (L, H, C)."""
     r = as_array(reliability)
@@ -28,7 +31,10 @@ def difference_map(reliability: ArrayLike | None, class_names: Sequence[str], fi
     one, other = short_text(class_names[first], 24), short_text(class_names[second], 24)
     hover = "Head %{x} of layer %{y} tells<br>" + f"<b>{one}</b> by %{{z:+.3g}}<br>better than <b>{other}</b>.<extra></extra>"
     return single_map(
-        r[:, :, first] - r[:, :, second], f"reliability for ‘{class_names[first]}’ less that for ‘{class_names[second]}’", hover
+        r[:, :, first] - r[:, :, second],
+        f"reliability for ‘{class_names[first]}’ less that for ‘{class_names[second]}’",
+        hover,
+        LEAST_DIFFERENCE,
     )
 
 

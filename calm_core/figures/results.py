@@ -200,7 +200,7 @@ def interval_rows(
     hover: list[str],
     highlight: NDArray[np.bool_],
     notes: list[str],
-    right_px: int = 52,
+    right_px: int = 64,
     row_px: int = 36,
 ) -> go.Figure:
     """Rows of dot and interval on an axis from 0 to 100%, first row on top; a note at the right end of every row."""

@@ -17,6 +17,7 @@ from .base import ACCENT, COLOUR_BAR_PX, HALVES, INK, SEQUENTIAL, SPECTRAL, add_
 from .text import as_array, compact, json_ready, percent_text, require, short_text, unlike
 
 MAX_FRAMES = 400
+NONE_OF_THESE = "none of these"
 MAX_SPECTROGRAM_CELLS = 40_000  # at about 6 characters a cell the JSON stays below 300 kB
 FREQUENCY_TICKS_HZ = (100, 250, 500, 1000, 2000, 4000, 8000, 16000)
 THUMBNAIL_PX = (56, 32)  # width, height
@@ -136,39 +137,53 @@ def listening_map(
 
 
 def class_curves(
-    begins_s: ArrayLike | None,
-    window_s: float,
+    edges_s: ArrayLike | None,
     probabilities: ArrayLike | None,
     class_names: Sequence[str],
     confidence: float,
-    seconds: float,
+    unlike_all: ArrayLike | None = None,
 ) -> go.Figure:
-    """Confidence over time: one row per class, from probabilities (W, C) of windows of window_s from begins_s (W,) on; 0 to 100%.
+    """Confidence over time: one row per class, from probabilities (W, C) of windows that meet at edges_s (W + 1,); 0 to 100%.
 
-    confidence: from which on a window counts as an event; said in the title of the scale. seconds: of the recording, where the axis ends.
+    confidence: from which on a window counts as an event; said in the title of the scale. unlike_all (W,): windows that fit no class,
+    dark in a row of their own; None for a picture without that row.
     """
-    times, p = as_array(begins_s), as_array(probabilities)
+    bounds, p = as_array(edges_s), as_array(probabilities)
     if not p.size:
         return empty("Choose a long recording, and its classes over time show here.")
-    windows, C = len(times), len(class_names)
+    windows, C = len(bounds) - 1, len(class_names)
     require(p.shape == (windows, C), f"probabilities have shape {p.shape} for {windows} windows and {C} classes; they must agree.")
-    bins = min(len(times), MAX_FRAMES)
-    edges = np.arange(bins) * len(times) // bins
-    shown = np.maximum.reduceat(p, edges, axis=0)
+    bins = min(windows, MAX_FRAMES)
+    first = np.arange(bins) * windows // bins
+    shown = np.maximum.reduceat(p, first, axis=0)
     labels = unlike([short_text(name, 14) for name in class_names])
     trace = go.Heatmap(
         z=compact(shown.T, 3),
-        x=compact(times[edges] + window_s / 2, 6),
+        x=compact(bounds[[*first, -1]], 6),
         y=labels,
         coloraxis="coloraxis",
         hovertemplate="About %{x:.1f} s in,<br><b>%{y}</b> has a confidence<br>of %{z:.0%}.<extra></extra>",
     )
-    row_px = 32 if len(class_names) <= 12 else 16
+    traces, rows = [trace], len(class_names)
+    if unlike_all is not None:
+        rows += 1
+        none = np.maximum.reduceat(as_array(unlike_all), first)
+        traces.append(
+            go.Heatmap(
+                z=compact(np.where(none > 0, 1.0, np.nan)[None], 3),
+                x=trace.x,
+                y=[NONE_OF_THESE],
+                colorscale=[[0, INK], [1, INK]],
+                showscale=False,
+                hovertemplate="About %{x:.1f} s in,<br>it is unlike all classes.<extra></extra>",
+            )
+        )
+    row_px = 32 if rows <= 12 else 16
     margin = {"l": 12, "r": 12, "t": COLOUR_BAR_PX, "b": 44}
-    figure = new_figure([trace], height=row_px * len(class_names) + margin["t"] + margin["b"], margin=margin)
+    figure = new_figure(traces, height=row_px * rows + margin["t"] + margin["b"], margin=margin)
     scale = {"colorscale": SEQUENTIAL, "cmin": 0, "cmax": 1}
     title = f"confidence (events from {percent_text(confidence)} on)"
-    add_colour_axis(figure, scale, title, row_px * len(class_names), **HALVES)
-    figure.update_xaxes(framed_axis("time (s)"), nticks=8, range=[0, seconds])
-    figure.update_yaxes(framed_axis(None), type="category", range=[len(class_names) - 0.5, -0.5])
+    add_colour_axis(figure, scale, title, row_px * rows, **HALVES)
+    figure.update_xaxes(framed_axis("time (s)"), nticks=8, range=[0, float(bounds[-1])])
+    figure.update_yaxes(framed_axis(None), type="category", range=[rows - 0.5, -0.5])
     return figure
