@@ -13,6 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from PIL import Image
+from playwright.sync_api import Browser
 
 from calm_core import figures
 
@@ -79,6 +80,18 @@ def test_every_figure_is_clear_sized_and_valid_json(name: str) -> None:
     assert json.loads(figure.to_json(), parse_constant=refuse)["data"] is not None
     for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
         assert axis.fixedrange or axis.visible is False  # a finger scrolls the page, not the plot
+
+
+@pytest.mark.browser
+def test_plotly_js_draws_every_figure(browser: Browser) -> None:
+    draw = "async ([id, text]) => { const f = JSON.parse(text); await Plotly.newPlot(id, f.data, f.layout); }"
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.set_content('<div id="here"></div>')
+        page.add_script_tag(path=figures.SCRIPT)
+        for name, make in ALL.items():
+            page.evaluate(draw, ["here", make().to_json()])  # raises what plotly.js throws
+            assert page.locator("#here .main-svg").count(), name
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name != "empty"])

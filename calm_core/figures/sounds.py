@@ -156,23 +156,24 @@ def class_curves(
     bins = min(windows, MAX_FRAMES)
     first = np.arange(bins) * windows // bins
     shown = np.maximum.reduceat(p, first, axis=0)
-    labels = unlike([short_text(name, 14) for name in class_names])
+    labels = unlike([*(short_text(name, 14) for name in class_names), NONE_OF_THESE])
     trace = go.Heatmap(
         z=compact(shown.T, 3),
         x=compact(bounds[[*first, -1]], 6),
-        y=labels,
+        y=labels[:-1],
         coloraxis="coloraxis",
         hovertemplate="About %{x:.1f} s in,<br><b>%{y}</b> has a confidence<br>of %{z:.0%}.<extra></extra>",
     )
-    traces, rows = [trace], len(class_names)
+    traces, rows = [trace], C
     if unlike_all is not None:
         rows += 1
-        none = np.maximum.reduceat(as_array(unlike_all), first)
+        none = np.full((rows, bins), np.nan)
+        none[-1, np.maximum.reduceat(as_array(unlike_all), first) > 0] = 1
         traces.append(
             go.Heatmap(
-                z=compact(np.where(none > 0, 1.0, np.nan)[None], 3),
+                z=compact(none, 3),
                 x=trace.x,
-                y=[NONE_OF_THESE],
+                y=labels,  # all of them: plotly.js can't draw a heatmap of one row on an axis of names
                 colorscale=[[0, INK], [1, INK]],
                 showscale=False,
                 hovertemplate="About %{x:.1f} s in,<br>it is unlike all classes.<extra></extra>",
