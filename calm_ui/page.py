@@ -20,9 +20,11 @@ from .session import Desk
 
 Figure = Any  # a plotly figure: only calm_core.figures knows plotly
 
+# With no component to show progress on, for else every message of every event makes the browser visit all outputs of all events so far,
+# with all that lies within them: most of the page's time (benchmarks/page.py).
+LIGHT: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 # Where a model computes: one job at a time for all visitors together; the others wait for their turn.
-COMPUTE: dict[str, Any] = {"concurrency_id": "compute", "concurrency_limit": 1, "show_progress": "hidden", "api_visibility": "private"}
-LIGHT: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+COMPUTE: dict[str, Any] = LIGHT | {"concurrency_id": "compute", "concurrency_limit": 1}
 VIEW: dict[str, Any] = LIGHT | {"trigger_mode": "always_last"}  # else Gradio leaves out a change that comes while an earlier one is shown
 COMPARE: dict[str, Any] = VIEW | {"concurrency_id": "compare", "concurrency_limit": 1}  # nobody waits for it: beside the others' models
 AT_ONCE: dict[str, Any] = LIGHT | {"queue": False}
