@@ -19,14 +19,12 @@ Knows head vectors and labels; knows no audio and no project.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from . import active, algorithm, confidence
@@ -34,6 +32,7 @@ from .active import Order
 from .confidence import HeldOut
 from .errors import DataError
 from .options import FitOptions, Scheme
+from .threads import one_core
 from .vectors import HeadVectors
 
 Array = NDArray[np.float32]
@@ -42,22 +41,6 @@ Index = NDArray[np.int64]
 KEPT_PRODUCTS = 8  # prepared passes that are kept: the clip on show, and those that may follow it
 CHUNK_ELEMENTS = 2**18  # of one (rows, heads) temporary: 1 MiB in float32, which stays in the cache
 LEAST_TAU = 2 / 80  # for e_c: float32 keeps its precision down to exp(-87), and cosines reach from 1 to -1
-
-Method = TypeVar("Method", bound=Callable[..., Any])
-_pools = ThreadpoolController()
-
-
-def _one_thread(method: Method) -> Method:
-    """Keeps torch to one thread in the call: its steps are so short that waiting for a second one, where other work shares the cores,
-    made 15 ms into 850. The number is this thread's own; `torch.set_num_threads` would give it to every thread that begins meanwhile."""
-
-    @functools.wraps(method)
-    def alone(*args: Any, **kwargs: Any) -> Any:
-        torch.get_num_threads()  # torch gives a new thread its number at the first call, which must not come inside
-        with _pools.limit(limits=1, user_api="openmp"):
-            return method(*args, **kwargs)
-
-    return alone  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,7 +127,7 @@ class Relearner:
         self._classes: dict[str, _Class] = {}
         self._products: dict[int, Tensor] = {}
 
-    @_one_thread
+    @one_core()  # waiting for a second one, where other work shares the cores, made 15 ms into 850
     def prepare(self, clip: int) -> None:
         """Does the pass over the vectors that an answer about this clip is going to need."""
         if clip not in self._products:
@@ -152,7 +135,7 @@ class Relearner:
             while len(self._products) > KEPT_PRODUCTS:
                 del self._products[next(iter(self._products))]
 
-    @_one_thread
+    @one_core()
     def relearn(self, labels: Sequence[str | None]) -> Relearned:
         """Learns from labels, one per clip, None for a clip without. Raises DataError for fewer than two classes."""
         if len(labels) != self.n_clips:

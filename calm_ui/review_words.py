@@ -378,7 +378,8 @@ def export_note(bench: Bench, format: str) -> str:
     machine = len(bench.machine_made())
     marked = f" {count(machine, 'label')} made by the machine {'is' if machine == 1 else 'are'} marked as such." if machine else ""
     if format in ("csv", "audiofolder", "label-studio"):
-        return f"All {count(len(entries), 'clip')}, with labels and states.{marked}"
+        columns = " In the columns: state (positive, uncertain, excluded), judge (person, machine)." if format == "csv" else ""
+        return f"All {count(len(entries), 'clip')}, with labels and states.{columns}{marked}"
     given = sum(e.state == "positive" or (format != "class-folders" and e.state == "uncertain" and e.label is not None) for e in entries)
     plain = f" {machine} of the labels {'is' if machine == 1 else 'are'} machine-made, which this format can't tell." if machine else ""
     return f"{given} of {count(len(entries), 'clip')}: those with a class that aren't excluded.{plain if format != 'raven' else marked}"

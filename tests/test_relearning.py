@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 import torch
 
-from calm_core import algorithm, relearning
+from calm_core import algorithm
 from calm_core.confidence import mean_by_group, p_values
 from calm_core.errors import DataError
 from calm_core.options import FitOptions, Pooling
@@ -127,18 +125,6 @@ def test_a_clip_of_many_windows_is_left_out_of_its_class_as_exactly() -> None:
     fitted, _, _ = expected(rows, [*labels], FitOptions())
     found = Relearner(rows).relearn(labels)
     torch.testing.assert_close(found.reliability, fitted.reliability.flatten(0, 1), atol=2e-5, rtol=1e-3)
-
-
-def test_other_threads_keep_their_cores() -> None:
-    number = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
-        with ThreadPoolExecutor(1) as another:  # its thread begins inside, and takes torch's number then
-            here_and_there = relearning._one_thread(lambda: (torch.get_num_threads(), another.submit(torch.get_num_threads).result()))
-            assert here_and_there() == (1, 3)
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(number)
 
 
 def test_what_cannot_be_learned_is_said() -> None:
