@@ -1,0 +1,23 @@
+"""How many of the machine's cores one thread's steps take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from threadpoolctl import ThreadpoolController
+
+_pools = ThreadpoolController()
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Inside, this thread's steps in torch run on one core. For short steps, which would wait longer for a second core that is busy than
+    that core could save them, and for what runs beside a forward pass, whose cores would wait for it.
+
+    The number is this thread's own; `torch.set_num_threads` would give it to every thread that begins meanwhile.
+    """
+    torch.get_num_threads()  # torch gives a new thread its number at the first call, which must not come inside
+    with _pools.limit(limits=1, user_api="openmp"):
+        yield
