@@ -164,7 +164,8 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
     # Cards and tiles at once, with the pictures that are there already; the others take a moment each.
     gr.on([demo.load, desk.change], draw, desk, [cards, undo], **VIEW).then(draw_pictures, desk, cards, **LIGHT)
     shown, asked = [panel, title, other, target, tiles, search, back, on, first], [desk, opened, search, first]
-    seen = gr.on([demo.load, desk.change, opened.change, search.input, first.change], show, asked, shown, **VIEW)
+    # `change` of the search: Gradio tells `input` of keys that make a character, not of deleting, pasting or a phone's keyboard.
+    seen = gr.on([demo.load, desk.change, opened.change, search.change, first.change], show, asked, shown, **VIEW)
     seen.then(show_pictures, asked, tiles, **LIGHT)
     cards.select(open_class, opened, [opened, search, first], **LIGHT)
     excluded = leave_out.click(exclude_clips, [desk, ticked], changed, js=_TICKED_JS, **LIGHT)
@@ -185,7 +186,7 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
     close.click(lambda: None, None, opened, **AT_ONCE)
     back.click(lambda first: max(0, first - AT_A_TIME), first, first, **AT_ONCE)
     on.click(lambda first: first + AT_A_TIME, first, first, **AT_ONCE)
-    search.input(lambda: 0, None, first, **AT_ONCE)
+    search.change(lambda: 0, None, first, **AT_ONCE)
     return tiles
 
 

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import soundfile as sf
 from playwright.sync_api import Browser, Page, expect
 
+from calm_ui.classes import AT_A_GLANCE
 from calm_ui.intake import EXAMPLE_MODEL
 
 from .browsing import needs_chromium
-from .serving import CLASSES, PER_CLASS, WatchedStudio, add_zip, learn, opened, predict, tab
+from .serving import CLASSES, PER_CLASS, WatchedStudio, add_zip, learn, opened, predict, sound, tab
 
 pytest_plugins = ["tests.serving"]
 pytestmark = needs_chromium
@@ -107,6 +109,21 @@ def test_many_clips_are_moved_by_drag_and_left_out_by_key(page: Page, archive: P
     expect(page.locator("#clips-chosen-title")).to_contain_text("tone/2.wav: OK")
     expect(cards).to_contain_text("tone 2 clips")
     assert faults == []
+
+
+def test_a_large_class_is_searched_and_shown_whole_again(page: Page, tmp_path: Path) -> None:
+    for i in range(AT_A_GLANCE + 1):
+        (tmp_path / "rain").mkdir(exist_ok=True)
+        sf.write(tmp_path / "rain" / f"{i}.wav", sound(700, i), 16_000)
+    page.locator("#clips-folder input[type=file]").set_input_files(tmp_path / "rain")
+    page.locator("#clips-classes [data-pick=rain]").click()
+    tiles, search = page.locator("#clips-tiles .calm-tile"), page.get_by_label("Find a clip of this class")
+    expect(tiles).to_have_count(AT_A_GLANCE + 1)
+    search.press_sequentially("/7.")
+    expect(tiles).to_have_count(1)
+    search.press("Control+a")
+    search.press("Delete")
+    expect(tiles).to_have_count(AT_A_GLANCE + 1)
 
 
 def test_the_example_clips_are_offered_while_there_are_none(page: Page) -> None:
