@@ -23,7 +23,7 @@ from calm_core.studio import Studio
 RATE_HZ = 16_000
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-PATIENCE_MS = 90_000
+PATIENCE_MS = 600_000
 
 
 def told(what: str, work: Callable[[], Any]) -> Any:
