@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from . import algorithm, selection
+from .confidence import Progress
 from .options import FitOptions
 
 Array = NDArray[np.float32]
@@ -66,9 +67,10 @@ def calm_auto(support: Support) -> Scorer:
     return fitted_vote(support, tuned(support))
 
 
-def tuned(support: Support) -> FitOptions:
+def tuned(support: Support, progress: Progress | None = None) -> FitOptions:
     """What `selection.choose` makes of the user's options on these clips."""
-    return selection.choose(support.vectors, support.labels, support.n_classes, _judged_inside(support.options), support.groups)
+    asked = _judged_inside(support.options)
+    return selection.choose(support.vectors, support.labels, support.n_classes, asked, support.groups, progress=progress)
 
 
 def uniform(support: Support) -> Scorer:

@@ -132,9 +132,9 @@ class CalmClassifier:
 
         groups: for plain arrays, rows with equal values (windows of one clip) are left out together. holdout: vectors and
         labels that judge the heads with FitOptions(reliability="holdout"). class_names: order of the classes, by default
-        sorted. null: also measure the `chance` level of the reliability map. progress: told of each refit that scores left-out
-        clips; whatever it raises ends the fit. keep: given each of these refits, in order. Raises DataError where shapes, labels or
-        classes don't fit.
+        sorted. null: also measure the `chance` level of the reliability map. progress: told of each step of choosing the options and of
+        each refit that scores left-out clips; whatever it raises ends the fit. keep: given each of these refits, in order. Raises
+        DataError where shapes, labels or classes don't fit.
         """
         options = options or FitOptions()
         rows = as_head_vectors(vectors, groups)
@@ -150,7 +150,7 @@ class CalmClassifier:
         if options.auto:
             # Chosen once, on all clips: choosing anew in every refit below would cost fifty times as much. What that flatters the
             # held-out accuracy by is measured in benchmarks/RESULTS.md.
-            options = selection.choose(x, y, len(names), options, g)
+            options = selection.choose(x, y, len(names), options, g, progress=progress)
         fitted = algorithm.fit(x, y, len(names), options, g, judges)
 
         def refit(fit_rows: NDArray[np.int64], test_rows: NDArray[np.int64]) -> tuple[Array, Array]:

@@ -157,7 +157,7 @@ def held_out_ladder(
     """Every rung's held-out accuracy on the support clips alone, with intervals; labels one per clip.
 
     chosen: what was chosen on these clips for the rung `calm_auto`, where that is known; to choose again takes long.
-    Raises Cancelled between refits where `cancelled()` turned true.
+    Raises Cancelled between refits, or folds of the choice, where `cancelled()` turned true.
     """
     options = options or FitOptions()
     names = sorted(set(labels))
@@ -176,7 +176,7 @@ def held_out_ladder(
         support = Support(x, torch.from_numpy(row_truth), torch.from_numpy(groups), len(names), options)
         if rung.fit is baselines.calm_auto:
             # Chosen once, as CalmClassifier.fit does: anew in every refit would take fifty times as long.
-            rung = replace(rung, fit=partial(baselines.fitted_vote, options=chosen or baselines.tuned(support)))
+            rung = replace(rung, fit=partial(baselines.fitted_vote, options=chosen or baselines.tuned(support, stop_if_asked)))
 
         def refit(fit_rows: Index, test_rows: Index, rung: Rung = rung, support: Support = support) -> tuple[Array, Array]:
             found = fit_and_score(rung, support.rows(torch.from_numpy(fit_rows)), support.vectors[test_rows])

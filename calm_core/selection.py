@@ -12,16 +12,16 @@ Knows tensors and options; knows no audio and no names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
 from . import algorithm
-from .confidence import LEAST_LOG, MIN_CALIBRATION_CLIPS
+from .confidence import LEAST_LOG, MIN_CALIBRATION_CLIPS, Progress
 from .options import FitOptions, Pooling, Scheme
 
 TAUS = (0.03, 0.05, 0.07, 0.1, 0.2, 0.3)
@@ -46,27 +46,42 @@ class Candidate:
         return self.options.top_k is not None, self.options.trust
 
 
-def choose(vectors: Tensor, labels: Tensor, n_classes: int, options: FitOptions, groups: Tensor | None = None) -> FitOptions:
+def choose(
+    vectors: Tensor,
+    labels: Tensor,
+    n_classes: int,
+    options: FitOptions,
+    groups: Tensor | None = None,
+    *,
+    progress: Progress | None = None,
+) -> FitOptions:
     """The options with the best held-out likelihood on support vectors (N, L, H, D), labels and groups (N,).
 
     Stable by the one-standard-error rule: the simplest ones (all heads, least trust in learned weights) whose loss, clip by clip, is
     within one standard error of the best. A top_k that is asked for stays; shrinkage and source of reliability do as well. With fewer
-    than MIN_CALIBRATION_CLIPS clips that can be left out, all stay as asked.
+    than MIN_CALIBRATION_CLIPS clips that can be left out, all stay as asked. progress: told of each fold of each grid; whatever it raises
+    ends the choice.
     """
     groups = torch.arange(len(labels)) if groups is None else torch.unique(groups, return_inverse=True)[1]
     support = _Support(vectors, labels, n_classes, groups)
     if support.testable < MIN_CALIBRATION_CLIPS:
         return options
     found: list[Candidate] = []
+    folds = itertools.count()
+
+    def told() -> None:
+        if progress:
+            progress(next(folds), FOLDS * (len(FRAMES) + 1), "testing ways to weigh the heads")
+
     for frame in FRAMES:
         seen = replace(options, **{"centre": False, "whiten": None} | frame)
-        values = product(TAUS, get_args(Pooling), TAU_WS)
-        found += support.candidates([replace(seen, tau=tau, tau_w=tau_w, pooling=pooling) for tau, pooling, tau_w in values])
+        values = itertools.product(TAUS, get_args(Pooling), TAU_WS)
+        found += support.candidates([replace(seen, tau=tau, tau_w=tau_w, pooling=pooling) for tau, pooling, tau_w in values], told)
     best = min(found, key=_mean_loss).options
     heads = vectors.shape[1] * vectors.shape[2]
     kept = [options.top_k] if options.top_k else [None, *(k for k in TOP_KS if k < heads)]
-    second = [replace(best, scheme=scheme, top_k=k, tau_w=w) for scheme, k, w in product(get_args(Scheme), kept, TAU_WS)]
-    return _simplest_of_the_best([*found, *support.candidates(second)])
+    second = [replace(best, scheme=scheme, top_k=k, tau_w=w) for scheme, k, w in itertools.product(get_args(Scheme), kept, TAU_WS)]
+    return _simplest_of_the_best([*found, *support.candidates(second, told)])
 
 
 def _equal(options: FitOptions) -> FitOptions:
@@ -104,13 +119,14 @@ class _Support:
         of_class = self.labels[clips]
         return int((torch.bincount(of_class)[of_class] > 1).sum())
 
-    def candidates(self, grid: Sequence[FitOptions]) -> Iterator[Candidate]:
-        """Every option of the grid, all seen from one frame, at every trust."""
+    def candidates(self, grid: Sequence[FitOptions], told: Callable[[], None] = lambda: None) -> Iterator[Candidate]:
+        """Every option of the grid, all seen from one frame, at every trust; told: called before each fold."""
         asked = dict.fromkeys(o for options in grid for o in (_equal(options), replace(options, trust=1.0)))
         votes = {o: torch.full((len(self.labels), self.n_classes), LEAST_LOG if o.pooling == "log" else 0.0) for o in asked}
         able = torch.zeros(len(self.labels), dtype=torch.bool)
         fold_of = algorithm.deal(self.labels, self.groups, FOLDS)
         for fold in range(FOLDS):
+            told()
             learned = fold_of != fold
             present = torch.unique(self.labels[learned])
             rows = (~learned & torch.isin(self.labels, present)).nonzero().flatten()
@@ -118,7 +134,7 @@ class _Support:
                 able[rows] = True
                 for options, scores in self._without(rows, learned, present, list(asked)).items():
                     votes[options][rows[:, None], present] = scores
-        for options, trust in product(grid, TRUSTS):
+        for options, trust in itertools.product(grid, TRUSTS):
             scores = trust * votes[replace(options, trust=1.0)] + (1 - trust) * votes[_equal(options)]
             yield self._candidate(replace(options, trust=trust), scores, able)
 

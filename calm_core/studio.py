@@ -276,7 +276,7 @@ class Studio:
 
         def watch(done: int, total: int, what: str) -> None:
             if cancelled and cancelled():
-                raise Cancelled("stopped while testing on clips it has not heard; the head vectors are kept.")
+                raise Cancelled("stopped while learning; the head vectors are kept.")
             if progress:
                 progress(done, total, what)
 

@@ -96,3 +96,19 @@ def test_a_class_of_one_clip_is_never_asked_about() -> None:
     losses = next(support.candidates([FitOptions(pooling="log")])).losses
     assert len(losses) == support.testable == 18
     assert bool(torch.isfinite(losses).all())
+
+
+def test_the_choice_tells_how_far_it_is_and_can_be_stopped() -> None:
+    x, y = heads_that_differ(per_class=6)
+    told: list[int] = []
+    steps = selection.FOLDS * (len(selection.FRAMES) + 1)
+
+    def stop_at_the_last(done: int, total: int, _: str) -> None:
+        told.append(done)
+        assert total == steps
+        if done == steps - 1:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        selection.choose(x, y, 4, FitOptions(), progress=stop_at_the_last)
+    assert told == list(range(steps))
