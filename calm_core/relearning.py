@@ -127,7 +127,7 @@ class Relearner:
         self._classes: dict[str, _Class] = {}
         self._products: dict[int, Tensor] = {}
 
-    @one_core()  # waiting for a second one, where other work shares the cores, made 15 ms into 850
+    @one_core()  # its steps are short: waiting for a second core that other work holds made 15 ms into 850
     def prepare(self, clip: int) -> None:
         """Does the pass over the vectors that an answer about this clip is going to need."""
         if clip not in self._products:

@@ -12,9 +12,9 @@ Knows tensors and options; knows no audio and no names.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, get_args
 
 import torch
@@ -30,6 +30,7 @@ TRUSTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 FRAMES: tuple[dict[str, Any], ...] = ({}, {"centre": True}, {"whiten": 0.2}, {"whiten": 0.5})
 TOP_KS = (5, 10, 20, 40, 100, 300)  # as the authors tried; all heads besides
 FOLDS = 5
+CHOOSING = "testing ways to weigh the heads"  # what its progress says
 TEMPERATURES = tuple(2.0 ** (i / 2) for i in range(-10, 7))  # of the calibrated likelihood, 0.03 to 8
 
 
@@ -67,21 +68,22 @@ def choose(
     if support.testable < MIN_CALIBRATION_CLIPS:
         return options
     found: list[Candidate] = []
-    folds = itertools.count()
+    steps = range(FOLDS * (len(FRAMES) + 1))
+    step = iter(steps)
 
-    def told() -> None:
+    def before_fold() -> None:
         if progress:
-            progress(next(folds), FOLDS * (len(FRAMES) + 1), "testing ways to weigh the heads")
+            progress(next(step), len(steps), CHOOSING)
 
     for frame in FRAMES:
         seen = replace(options, **{"centre": False, "whiten": None} | frame)
-        values = itertools.product(TAUS, get_args(Pooling), TAU_WS)
-        found += support.candidates([replace(seen, tau=tau, tau_w=tau_w, pooling=pooling) for tau, pooling, tau_w in values], told)
+        values = product(TAUS, get_args(Pooling), TAU_WS)
+        found += support.candidates([replace(seen, tau=tau, tau_w=tau_w, pooling=pooling) for tau, pooling, tau_w in values], before_fold)
     best = min(found, key=_mean_loss).options
     heads = vectors.shape[1] * vectors.shape[2]
     kept = [options.top_k] if options.top_k else [None, *(k for k in TOP_KS if k < heads)]
-    second = [replace(best, scheme=scheme, top_k=k, tau_w=w) for scheme, k, w in itertools.product(get_args(Scheme), kept, TAU_WS)]
-    return _simplest_of_the_best([*found, *support.candidates(second, told)])
+    second = [replace(best, scheme=scheme, top_k=k, tau_w=w) for scheme, k, w in product(get_args(Scheme), kept, TAU_WS)]
+    return _simplest_of_the_best([*found, *support.candidates(second, before_fold)])
 
 
 def _equal(options: FitOptions) -> FitOptions:
@@ -119,14 +121,14 @@ class _Support:
         of_class = self.labels[clips]
         return int((torch.bincount(of_class)[of_class] > 1).sum())
 
-    def candidates(self, grid: Sequence[FitOptions], told: Callable[[], None] = lambda: None) -> Iterator[Candidate]:
-        """Every option of the grid, all seen from one frame, at every trust; told: called before each fold."""
+    def candidates(self, grid: Sequence[FitOptions], before_fold: Callable[[], None] = lambda: None) -> Iterator[Candidate]:
+        """Every option of the grid, all seen from one frame, at every trust."""
         asked = dict.fromkeys(o for options in grid for o in (_equal(options), replace(options, trust=1.0)))
         votes = {o: torch.full((len(self.labels), self.n_classes), LEAST_LOG if o.pooling == "log" else 0.0) for o in asked}
         able = torch.zeros(len(self.labels), dtype=torch.bool)
         fold_of = algorithm.deal(self.labels, self.groups, FOLDS)
         for fold in range(FOLDS):
-            told()
+            before_fold()
             learned = fold_of != fold
             present = torch.unique(self.labels[learned])
             rows = (~learned & torch.isin(self.labels, present)).nonzero().flatten()
@@ -134,7 +136,7 @@ class _Support:
                 able[rows] = True
                 for options, scores in self._without(rows, learned, present, list(asked)).items():
                     votes[options][rows[:, None], present] = scores
-        for options, trust in itertools.product(grid, TRUSTS):
+        for options, trust in product(grid, TRUSTS):
             scores = trust * votes[replace(options, trust=1.0)] + (1 - trust) * votes[_equal(options)]
             yield self._candidate(replace(options, trust=trust), scores, able)
 

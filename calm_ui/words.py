@@ -45,6 +45,8 @@ def step_text(step: Step) -> str:
     if step.done == 0:
         return f"{step.what} …"
     left = f", about {duration(step.seconds_left)} left" if step.seconds_left is not None else ""
+    if step.what.startswith("testing ways"):  # `selection.choose`: its later steps take longer, and would belie what is left
+        return f"{step.what} ({step.done}/{step.total})"
     if step.what.startswith(("comparing", "testing")):  # counts methods or tests, not clips
         return f"{step.what} ({step.done}/{step.total}){left}"
     return f"{step.done}/{count(step.total, 'clip')}, {step.what}{left}"

@@ -206,6 +206,29 @@ def test_what_failed_for_want_of_memory_is_tried_again(paths: list[Path], fake_b
     np.testing.assert_array_equal(found.values, extract(paths, fake_backbone).values)
 
 
+class Counting(FakeBackbone):
+    """Notes on how many cores it prepares."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__()
+        self.device, self.cores = device, set[int]()
+
+    def prepare(self, waveform, prompt):  # type: ignore[no-untyped-def]
+        self.cores.add(torch.get_num_threads())
+        return super().prepare(waveform, prompt)
+
+
+@pytest.mark.parametrize(("device", "cores"), [("cpu", 1), ("elsewhere", 3)])
+def test_preparing_leaves_the_cores_to_a_forward_pass_on_them(paths: list[Path], tmp_path: Path, device: str, cores: int) -> None:
+    number = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        extract(paths, backbone := Counting(device), store=VectorStore(tmp_path / "counted"))
+    finally:
+        torch.set_num_threads(number)
+    assert backbone.cores == {cores}
+
+
 class Deaf(FakeBackbone):
     def read(self, prepared, layers=None):  # type: ignore[no-untyped-def]
         return super().read(prepared, layers) * np.nan

@@ -17,6 +17,8 @@ from playwright.sync_api import Browser
 
 from calm_core import figures
 
+from .browsing import skip_without_chromium
+
 LIMIT_BYTES = 300_000
 LONG = "Tawny owl, territorial male call, faraway"  # 41 characters
 
@@ -59,6 +61,7 @@ ALL: dict[str, Callable[[], go.Figure]] = {
     "classes": lambda: figures.class_accuracy(["a", LONG], [0.5, 1.0], [0.2, 0.6], [0.8, 1.0], [4, 6]),
     "listening": lambda: figures.listening_map(np.ones((8, 90)), 3.0, np.linspace(50, 7500, 8), [0, 1, 2], [0.2, 0.5, 0.3], 1 / 3),
     "curves": lambda: figures.class_curves([0, 1, 2, 4], [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], ["a", LONG], 0.8, [True, False, True]),
+    "curves, all fit": lambda: figures.class_curves([0, 1, 2], [[0.9, 0.1], [0.2, 0.8]], ["a", LONG], 0.8, [False, False]),
     "spectrogram": lambda: figures.spectrogram(np.random.default_rng(0).normal(size=(32, 90)), 3.0, np.linspace(50, 7500, 32)),
 }
 
@@ -83,6 +86,7 @@ def test_every_figure_is_clear_sized_and_valid_json(name: str) -> None:
 
 
 @pytest.mark.browser
+@skip_without_chromium
 def test_plotly_js_draws_every_figure(browser: Browser) -> None:
     draw = "async ([id, text]) => { const f = JSON.parse(text); await Plotly.newPlot(id, f.data, f.layout); }"
     with browser.new_context() as context:
@@ -92,6 +96,9 @@ def test_plotly_js_draws_every_figure(browser: Browser) -> None:
         for name, make in ALL.items():
             page.evaluate(draw, ["here", make().to_json()])  # raises what plotly.js throws
             assert page.locator("#here .main-svg").count(), name
+            if name.startswith("curves"):
+                named = figures.sounds.NONE_OF_THESE in str(page.locator("#here .yaxislayer-above").text_content())
+                assert named == (name == "curves")
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name != "empty"])
@@ -102,6 +109,11 @@ def test_every_mark_has_a_hover_sentence(name: str) -> None:
         assert trace.hovertemplate.endswith(".<extra></extra>") or all(
             text.endswith(".") for text in np.ravel(np.array(trace.hovertext, dtype=object))
         )
+
+
+def test_a_layer_with_gaps_leaves_their_words_to_what_lies_below() -> None:
+    _, none = ALL["curves"]().data
+    assert none.hoverongaps is False
 
 
 @pytest.mark.parametrize("name", ["reliability", "bars", "confusion", "classes", "similarity", "head", "clips"])

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
 
-from calm_core import readers
+from calm_core import readers, selection
 from calm_core.backbones.fake import FakeBackbone
 from calm_core.classifier import CalmClassifier
 from calm_core.confidence import HeldOut
@@ -121,7 +123,7 @@ def test_the_comparison_is_the_same_when_it_comes_later(
     at_once = studio.learn(workspace, fake_backbone, options=FitOptions(auto=True))
     later = studio.learn(workspace, fake_backbone, options=FitOptions(auto=True), ladder=False)
     assert later.ladder == ()
-    monkeypatch.setattr("calm_core.selection.choose", lambda *_: pytest.fail("chosen twice"))
+    monkeypatch.setattr("calm_core.selection.choose", lambda *_, **__: pytest.fail("chosen twice"))
     assert studio.compare(later, fake_backbone) == at_once.ladder
     assert at_once.ladder[0].accuracy == later.accuracy.value
     with pytest.raises(Cancelled, match="comparing with simpler methods"):
@@ -161,6 +163,39 @@ def test_one_class_cannot_learn_and_says_what_to_do(studio: Studio, workspace: W
 def test_cancel_stops_between_batches(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:
     with pytest.raises(Cancelled):
         studio.learn(workspace, fake_backbone, cancelled=lambda: True)
+
+
+@pytest.mark.parametrize("phase", ["testing ways to weigh the heads", "testing on clips it has not heard"])
+def test_cancel_stops_in_every_phase_of_learning(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone, phase: str) -> None:
+    said: list[str] = []
+    with pytest.raises(Cancelled, match="while learning"):
+        studio.learn(
+            workspace,
+            fake_backbone,
+            options=FitOptions(auto=True),
+            progress=lambda _done, _total, what: said.append(what),
+            cancelled=lambda: phase in said,
+        )
+    assert said.count(phase) == 1
+
+
+def test_cancel_stops_a_comparison_while_it_chooses(
+    studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned = studio.learn(workspace, fake_backbone, ladder=False)
+    began, ended, choose = Event(), Event(), selection.choose
+
+    def watched(*args: Any, **keywords: Any) -> FitOptions:
+        began.set()
+        found = choose(*args, **keywords)
+        ended.set()
+        return found
+
+    monkeypatch.setattr(selection, "choose", watched)
+    with pytest.raises(Cancelled, match="comparing with simpler methods"):
+        studio.compare(learned, fake_backbone, cancelled=began.is_set)
+    assert began.is_set()
+    assert not ended.is_set()
 
 
 def test_a_model_of_another_backbone_or_prompt_is_refused(studio: Studio, workspace: Workspace, fake_backbone: FakeBackbone) -> None:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
+from calm_core import threads
 from calm_core.threads import one_core
 
 
@@ -25,3 +26,8 @@ def test_a_function_of_one_core_leaves_the_thread_as_it_was() -> None:
     number = torch.get_num_threads()
     assert one_core()(torch.get_num_threads)() == 1
     assert torch.get_num_threads() == number
+
+
+def test_only_openmp_is_held() -> None:
+    """What else has threads, as numpy's matrix products, has one number for the whole process."""
+    assert {pool.user_api for pool in threads._pools.lib_controllers} == {"openmp"}

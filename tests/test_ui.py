@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import app
+from calm_core import selection
 from calm_core.audio import AUDIO_SUFFIXES
 from calm_core.backbones import offered
 from calm_core.classifier import CalmClassifier
@@ -111,6 +112,7 @@ def test_time_left_follows_the_pace() -> None:
     assert Step(6, 24, "class owl", 3.0).seconds_left == pytest.approx(9.0)
     assert Step(0, 24, "loading", 3.0).seconds_left is None
     assert words.step_text(Step(12, 24, "class owl", 8.0)) == "12/24 clips, class owl, about 8 s left"
+    assert words.step_text(Step(3, 25, selection.CHOOSING, 8.0)) == "testing ways to weigh the heads (3/25)"
 
 
 # ---- message boxes ----

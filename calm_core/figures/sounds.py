@@ -146,7 +146,7 @@ def class_curves(
     """Confidence over time: one row per class, from probabilities (W, C) of windows that meet at edges_s (W + 1,); 0 to 100%.
 
     confidence: from which on a window counts as an event; said in the title of the scale. unlike_all (W,): windows that fit no class,
-    dark in a row of their own; None for a picture without that row.
+    dark in a row of their own where there are any.
     """
     bounds, p = as_array(edges_s), as_array(probabilities)
     if not p.size:
@@ -165,7 +165,7 @@ def class_curves(
         hovertemplate="About %{x:.1f} s in,<br><b>%{y}</b> has a confidence<br>of %{z:.0%}.<extra></extra>",
     )
     traces, rows = [trace], C
-    if unlike_all is not None:
+    if unlike_all is not None and as_array(unlike_all).any():  # an empty row would go without its name
         rows += 1
         none = np.full((rows, bins), np.nan)
         none[-1, np.maximum.reduceat(as_array(unlike_all), first) > 0] = 1
@@ -176,6 +176,7 @@ def class_curves(
                 y=labels,  # all of them: plotly.js can't draw a heatmap of one row on an axis of names
                 colorscale=[[0, INK], [1, INK]],
                 showscale=False,
+                hoverongaps=False,  # the rows of classes lie under its gaps
                 hovertemplate="About %{x:.1f} s in,<br>it is unlike all classes.<extra></extra>",
             )
         )
