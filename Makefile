@@ -10,12 +10,13 @@ BROWSERS := chromium chromium-browser google-chrome
 run: $(VENV)/run.done
 	$(BIN)/python app.py
 
+# One thread of torch each, for the tests run in as many processes as the smallest machine has cores.
 test: $(VENV)/test.done $(VENV)/readers.done
 	@$(MAKE) --no-print-directory browser
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest
 
 format: $(VENV)/test.done
 	$(BIN)/ruff format .
