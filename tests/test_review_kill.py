@@ -31,7 +31,7 @@ from calm_core.studio import Studio
 
 from .conftest import TONES_HZ, tone
 
-KILLS = int(os.environ.get("CALM_KILLS", "3"))
+KILLS = int(os.environ.get("CALM_KILLS", "20"))
 REVIEWING_S = 0.8  # at most, before it is killed
 PATIENCE_S = 60
 
