@@ -55,7 +55,7 @@ def build_exporting(bench: gr.State) -> gr.File:
             note = gr.HTML(elem_id="export-note")
         with gr.Column(min_width=300):
             brought = gr.File(
-                label="Project ZIP; or labels for the clips here: CSV, Audacity or Raven",
+                label="Project ZIP, CSV, Audacity or Raven",
                 file_types=[".zip", ".csv", ".txt"],
                 height=150,
                 elem_id="export-import",

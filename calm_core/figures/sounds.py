@@ -184,7 +184,7 @@ def class_curves(
     margin = {"l": 12, "r": 12, "t": COLOUR_BAR_PX, "b": 44}
     figure = new_figure(traces, height=row_px * rows + margin["t"] + margin["b"], margin=margin)
     scale = {"colorscale": SEQUENTIAL, "cmin": 0, "cmax": 1}
-    title = f"confidence (events from {percent_text(confidence)} on)"
+    title = f"confidence (events: ≥ {percent_text(confidence)})"
     add_colour_axis(figure, scale, title, row_px * rows, **HALVES)
     figure.update_xaxes(framed_axis("time (s)"), nticks=8, range=[0, float(bounds[-1])])
     figure.update_yaxes(framed_axis(None), type="category", range=[rows - 0.5, -0.5])
