@@ -21,7 +21,7 @@ from .session import Desk
 Figure = Any  # a plotly figure: only calm_core.figures knows plotly
 
 # With no component to show progress on, for else every message of every event makes the browser visit all outputs of all events so far,
-# with all that lies within them: most of the page's time (benchmarks/page.py).
+# with all that lies within them: most of the page's time until this was here.
 LIGHT: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 # Where a model computes: one job at a time for all visitors together; the others wait for their turn.
 COMPUTE: dict[str, Any] = LIGHT | {"concurrency_id": "compute", "concurrency_limit": 1}

@@ -141,9 +141,9 @@ def vote_caption(label: str) -> str:
 
 
 def unlike_windows(n: int, confidence: float, counted: bool) -> str:
-    """What became of stretches of a recording that are sure enough for an event, but unlike all classes."""
+    """What became of the n windows of a recording that are sure enough for an event, but unlike all classes."""
     if not n:
         return "Where a stretch is unlike all classes, a last row (“none of these”) is dark."
-    what = f"{count(n, 'stretch', 'stretches')} of {percent(confidence)} or more {'is' if n == 1 else 'are'} unlike all classes"
+    what = f"{count(n, 'piece')} of {percent(confidence)} or more {'is' if n == 1 else 'are'} unlike all classes"
     fate = "made an event all the same" if counted else "made no event; the tick above takes them in"
     return f"{what} (dark in the last row), and {fate}."

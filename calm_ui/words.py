@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from calm_core.backbones import backbone_row
 from calm_core.errors import BackboneError
+from calm_core.selection import CHOOSING
 
 from .jobs import Step
 from .session import KEEP_HOURS, Current, Session
@@ -44,9 +45,8 @@ def step_text(step: Step) -> str:
     """'12/24 clips, class owl, about 8 s left'"""
     if step.done == 0:
         return f"{step.what} …"
-    left = f", about {duration(step.seconds_left)} left" if step.seconds_left is not None else ""
-    if step.what.startswith("testing ways"):  # `selection.choose`: its later steps take longer, and would belie what is left
-        return f"{step.what} ({step.done}/{step.total})"
+    even = step.what != CHOOSING  # the later steps of the choice take longer, and would belie what is left
+    left = f", about {duration(step.seconds_left)} left" if even and step.seconds_left is not None else ""
     if step.what.startswith(("comparing", "testing")):  # counts methods or tests, not clips
         return f"{step.what} ({step.done}/{step.total}){left}"
     return f"{step.done}/{count(step.total, 'clip')}, {step.what}{left}"

@@ -17,8 +17,6 @@ from .text import as_array, compact, escaped, percent_text, require, short_text,
 # Okabe and Ito's colours without the yellow, which white swallows; every class has a symbol of its own beside its colour.
 CLASS_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 CLASS_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
-
-
 LEAST_DIFFERENCE = 0.1  # that has the scale's full colours: less is chance, and would shine
 
 
