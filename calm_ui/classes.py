@@ -91,8 +91,8 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
         return [
             gr.update(visible=True),
             clip_words.class_title(name or "", members),
-            gr.update(choices=others, value=None),
-            gr.update(choices=others, value=None),
+            gr.update(choices=others),
+            gr.update(choices=others),
             clip_words.tiles(found, first, AT_A_TIME, partial(thumbnail, desk, make=False), others),
             gr.update(visible=len(members) > AT_A_GLANCE),
             gr.update(visible=first > 0),
@@ -109,7 +109,7 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
 
     def open_class(name: str | None, event: gr.EventData) -> list[Any]:
         pressed = _pick(event)
-        return [None if pressed == name else pressed, "", 0]
+        return [None if pressed == name else pressed, "", 0, None, None]
 
     def chosen(desk: Desk, keys: str) -> list[Clip]:
         ticked = set(keys.split())
@@ -124,10 +124,10 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
         return desk.touched(), words.progress(clip_words.done(before, after))
 
     @told
-    def rename_class(desk: Desk, name: str, label: str | None) -> tuple[Desk, str, str]:
+    def rename_class(desk: Desk, name: str, label: str | None) -> tuple[Desk, str, str, None]:
         label = (label or "").strip()
         members = [check.clip for check in desk.session.workspace.of_class(name)]
-        return *acted(desk, lambda: desk.relabel(members, label)), label
+        return *acted(desk, lambda: desk.relabel(members, label)), label, None
 
     @told
     def delete_class(desk: Desk, name: str) -> tuple[Desk, str, None]:
@@ -167,7 +167,8 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
     # `change` of the search: Gradio tells `input` of keys that make a character, not of deleting, pasting or a phone's keyboard.
     seen = gr.on([demo.load, desk.change, opened.change, search.change, first.change], show, asked, shown, **VIEW)
     seen.then(show_pictures, asked, tiles, **LIGHT)
-    cards.select(open_class, opened, [opened, search, first], **LIGHT)
+    # The names are emptied by what the visitor does, never by what follows on a change: that would take them from under the typing.
+    cards.select(open_class, opened, [opened, search, first, other, target], **LIGHT)
     excluded = leave_out.click(exclude_clips, [desk, ticked], changed, js=_TICKED_JS, **LIGHT)
     included = take_in.click(take_in_clips, [desk, ticked], changed, js=_TICKED_JS, **LIGHT)
     for done in (excluded, included):
@@ -175,7 +176,7 @@ def build_classes(page: Page, status: gr.HTML, undo: gr.Button, demo: gr.Blocks)
     for done in (
         excluded,
         included,
-        rename.click(rename_class, [desk, opened, other], [*changed, opened], **LIGHT),
+        rename.click(rename_class, [desk, opened, other], [*changed, opened, other], **LIGHT),
         delete.click(delete_class, [desk, opened], [*changed, opened], **LIGHT),
         tiles.submit(drop_clips, desk, changed, **LIGHT),
         move.click(move_clips, [desk, ticked, target], changed, js=_TICKED_JS, **LIGHT),

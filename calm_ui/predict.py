@@ -89,6 +89,7 @@ def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, 
             *[gr.update(interactive=False)] * 3,
             gr.update(value="Cancel", visible=True, interactive=True),
             words.progress("waiting for its turn …"),
+            None,
         ]
 
     def predicting(
@@ -233,19 +234,21 @@ def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, 
         found = page.studio.listening(row, page.studio.backbone(answers.by.backbone))
         return [sounding(listening_picture(row.path, found), row.path), head_words.listened(found, row.label)]
 
-    def select(event: gr.SelectData) -> int:
-        return int(event.row_value[0]) - 1
+    def select(event: gr.SelectData) -> tuple[int, None]:
+        return int(event.row_value[0]) - 1, None
 
     compute = [desk, answers, status]
     inputs = [desk, current, page.backbone, answers]
     buttons = [button, examples, correct, cancel]
+    # The right class is emptied by what the visitor does, never by what follows on a change: that would take it from under the typing.
+    announced = [*buttons, status, right]
     runs = []
     for pressed, handler, more in ((button, predict, [files, microphone]), (examples, predict_examples, [])):
-        asked = pressed.click(announce, desk, [*buttons, status], **AT_ONCE)
+        asked = pressed.click(announce, desk, announced, **AT_ONCE)
         runs.append(asked.then(handler, [*inputs, *more], compute, **COMPUTE))
     told_by = [desk, bench, current, answers, chosen, right]
     added = correct.click(add_correction, told_by, [desk, bench, status, corrected, project], **LIGHT)
-    asked = added.success(announce, desk, [*buttons, status], **AT_ONCE)
+    asked = added.success(announce, desk, announced, **AT_ONCE)
     runs.append(asked.success(tab.learn, [desk, page.backbone, *tab.settings], [desk, current, status], **COMPUTE))
     runs.append(runs[-1].success(predict_again, [*inputs, chosen, corrected, project], compute, **COMPUTE))
     # Not after a cancel: the tab Review offers to listen to what is still unheard.
@@ -261,7 +264,7 @@ def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, 
     details = [sentence, sound, bars, which, votes, caption]
     listed = gr.on([demo.load, answers.change], show, answers, [nothing, result, table, about, ignored, chosen], **VIEW)
     listed.then(detail, [answers, chosen], details, **LIGHT)
-    table.select(select, None, chosen, **VIEW).then(detail, [answers, chosen], details, **LIGHT)
+    table.select(select, None, [chosen, right], **VIEW).then(detail, [answers, chosen], details, **LIGHT)
     ears.click(listen, [answers, chosen], [sound, heard], **COMPUTE)
     gr.on([answers.change, chosen.change], lambda: "", None, heard, **AT_ONCE)
     which.input(heads_of, [answers, chosen, which], [votes, caption], **VIEW)
@@ -271,4 +274,4 @@ def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, 
 def words_for_correction(desk: Desk, answers: Answers | None) -> Any:
     """The classes that a correction may name: those of the clips and those of the classifier."""
     names = {*desk.session.workspace.class_counts, *(answers.class_names if answers else ())}
-    return gr.update(choices=sorted(names), value=None)
+    return gr.update(choices=sorted(names))

@@ -190,15 +190,16 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         path = suggestion.entry.path
         return [*texts, gr.update(value=str(bench.shelf(suggestion.entry)), visible=True), gr.update(value=picture(path), visible=True)]
 
-    def show(bench: Bench, desk: Desk) -> list[Any]:
+    def show(bench: Bench, desk: Desk, chosen: str | None) -> list[Any]:
         open_, found = bench.now is not None, bench.projects() if bench.now is None else ()
         # What can't be opened comes last, with the reason.
         choices = [(review_words.project_choice(info), info.id) for info in sorted(found, key=lambda info: bool(info.error))]
         some = bool(desk.session.workspace.usable)
+        stays = chosen in {info.id for info in found}  # what the visitor chose is only taken away where it's gone
         return [
             gr.update(visible=not open_),
             gr.update(visible=open_),
-            gr.update(choices=choices, value=choices[0][1] if choices else None),
+            gr.update(choices=choices) if stays else gr.update(choices=choices, value=choices[0][1] if choices else None),
             gr.update(visible=bool(choices)),
             gr.update(label=review_words.begin_with(desk.session.workspace), visible=some),
             words.caption("" if some else review_words.BEGINS_EMPTY),
@@ -375,7 +376,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
     delete.click(delete_doomed, [bench, doomed_id], [bench, status], **LIGHT).failure(**touch)
     gr.on([keep.click, bench.change], lambda: gr.update(visible=False), None, doomed, **AT_ONCE)
     overview = [start, work, listed, known, begins, empty, kept, cancel, from_clips, listen, add_box, order]
-    shown = gr.on([demo.load, bench.change, desk.change], show, [bench, desk], [*overview, *seen], **VIEW)
+    shown = gr.on([demo.load, bench.change, desk.change], show, [bench, desk, listed], [*overview, *seen], **VIEW)
     shown.then(**follow)
     gr.on([bench.change, page.backbone.change], compare_backbones, [bench, page.backbone], [other, differs, relisten], **VIEW)
     bench.change(review_words.private_link, bench, link, **VIEW).then(None, link, None, js=REMEMBER_LINK)

@@ -397,6 +397,18 @@ def test_a_correction_is_the_projects_too(bench: Bench, tmp_path: Path, write_wa
     assert bench.correct(clip, "new.wav", "high") == ""
 
 
+def test_the_chosen_project_stays_chosen_while_it_is_there(bench: Bench, tmp_path: Path) -> None:
+    older = bench.require().project.id
+    bench.close()
+    Project.create(bench.root).close()
+    demo, desk = app.build_demo(backbone="fake"), Desk(tmp_path / "visitors")
+    (shows,) = (fn for fn in demo.fns.values() if "review-projects" in [out.elem_id for out in fn.outputs])
+    place = [out.elem_id for out in shows.outputs].index("review-projects")
+    assert "value" not in shows.fn(bench, desk, older)[place]
+    newest = bench.projects()[0].id
+    assert [shows.fn(bench, desk, gone)[place]["value"] for gone in (None, "gone")] == [newest, newest]
+
+
 def test_the_models_own_answers_are_said_as_such(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     work = bench.require()
     bench.add_classes(["owl", "band 3"])

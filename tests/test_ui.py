@@ -191,6 +191,26 @@ def test_earlier_clips_begin_where_the_last_ones_are(tmp_path: Path, monkeypatch
     assert shows[0].fn(desk, "owl", "", 2)[place] == 0
 
 
+@pytest.mark.parametrize(
+    ("handler", "given", "written"),
+    [
+        ("words_for_correction", (None,), ["predict-right-class"]),
+        ("show", ("owl", "", 0), ["clips-class-other", "clips-move-to"]),
+    ],
+)
+def test_what_a_visitor_wrote_is_not_emptied_by_a_change_elsewhere(
+    handler: str, given: tuple[object, ...], written: list[str], tmp_path: Path
+) -> None:
+    desk = Desk(tmp_path)
+    clips_of(tmp_path, desk, 300, 700)
+    demo = app.build_demo(backbone="fake")
+    (found,) = (fn for fn in demo.fns.values() if fn.name == handler and written[0] in [out.elem_id for out in fn.outputs])
+    updates = found.fn(desk, *given)
+    for out, update in zip(found.outputs, updates if isinstance(updates, list) else [updates], strict=True):
+        if out.elem_id in written:
+            assert "value" not in update
+
+
 def test_pictures_that_were_made_meanwhile_are_drawn(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     paths = clips_of(tmp_path, desk, 300, 700)
