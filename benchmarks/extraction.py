@@ -1,18 +1,19 @@
 """Head vectors per second against the released code's way: same random weights, same clips, one run.
 
     python benchmarks/extraction.py                      # about 30 M parameters, 5-s clips
+    python benchmarks/extraction.py --wall               # by the wall's clock, on an idle machine
     python benchmarks/extraction.py --profile            # where the time goes: mel, encoder, decoder, transfer
     python benchmarks/extraction.py --budgets            # the memory of one batch at three token budgets
     python benchmarks/extraction.py --alternatives       # ways of reading that we don't go
     python benchmarks/extraction.py --size tiny --clips 4
 
 Qwen2-Audio's architecture with random weights in three sizes. The middle one has the 7B model's proportions: its encoder and its head
-hold a tenth of its decoder's parameters each. Rounds of all variants alternate and the median of each counts; clock.py says by which clock,
-limits.py what the arithmetic floor is. The variants:
+hold a tenth of its decoder's parameters each. All variants begin with WAV files. Their rounds alternate; of times and of ratios, each of
+one round, the median is given, and of ratios the quartiles. clock.py says by which clock, limits.py what the arithmetic floor is.
+The variants:
 
     naive        `benchmarks/naive.py`, one pass per clip; its default repeats each pass 20 times, which is measured on a clip or two
-    ours         `calm_core.extraction.extract` from WAV files into an empty store: batches of the token budget, the next one prepared
-                 while one runs
+    ours         `calm_core.extraction.extract` into an empty store: batches of the token budget, the next one prepared while one runs
     in turn      the same batches without a store, every file decoded and every clip prepared when it is its turn
     sparse       ours, stopped after the highest layer of a fitted model of 20 heads in the lower half of the layers
 """
@@ -23,7 +24,7 @@ import argparse
 import json
 import statistics
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,7 +40,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from transformers import Qwen2AudioConfig, Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor, WhisperFeatureExtractor
 
 from benchmarks import limits, naive
-from benchmarks.clock import clock, timed
+from benchmarks.clock import clock, timed, wall
 from calm_core import audio
 from calm_core.backbones import load_backbone, resolve_device
 from calm_core.backbones.trimmed import Qwen2AudioBackbone
@@ -125,14 +126,16 @@ def written(waveforms: list[np.ndarray]) -> Iterator[list[Path]]:
         yield paths
 
 
-def measure(size: str, clips: int, seconds: float, rounds: int, device: str, dtype: torch.dtype) -> dict[str, Any]:
+def measure(
+    size: str, clips: int, seconds: float, rounds: int, device: str, dtype: torch.dtype, by: Callable[[], float] = clock
+) -> dict[str, Any]:
     backbone = build(size, device, dtype)
     waveforms = noise(clips, seconds)
     lower = backbone.shape.layers // 2
-    repeated = waveforms[: max(1, clips // 8)]
+    few = max(1, clips // 8)
     with written(waveforms) as paths:
         variants: dict[str, Callable[[], np.ndarray]] = {
-            "naive": lambda: naive.extract(backbone, waveforms, NEUTRAL_PROMPT),
+            "naive": lambda: naive.extract(backbone, paths, NEUTRAL_PROMPT),
             "ours": lambda: ours(backbone, paths),
             "in turn": lambda: in_turn(backbone, paths),
             "sparse": lambda: ours(backbone, paths, lower),
@@ -141,11 +144,11 @@ def measure(size: str, clips: int, seconds: float, rounds: int, device: str, dty
         times: dict[str, list[float]] = {name: [] for name in variants}
         for _ in range(rounds):
             for name, run in variants.items():
-                times[name].append(timed(run) / clips)
+                times[name].append(timed(run, by) / clips)
+        times["naive_20"] = [timed(lambda: naive.extract(backbone, paths[:few], NEUTRAL_PROMPT, naive.TRIALS), by) / few]
     per_clip = {name: statistics.median(each) for name, each in times.items()}
-    per_clip["naive_20"] = timed(lambda: naive.extract(backbone, repeated, NEUTRAL_PROMPT, naive.TRIALS)) / len(repeated)
     scale = float(np.abs(found["naive"]).max())
-    floor_s, rate = limits.floor_s(backbone, waveforms)
+    floor_s, rate = limits.floor_s(backbone, waveforms, by)
     return {
         "size": size,
         "parameters_m": sum(p.numel() for p in backbone.model.parameters()) / 1e6,
@@ -156,10 +159,10 @@ def measure(size: str, clips: int, seconds: float, rounds: int, device: str, dty
         "seconds": seconds,
         "ms_per_clip": {name: 1000 * value for name, value in per_clip.items()},
         "faster": {
-            "than naive, one pass": per_clip["naive"] / per_clip["ours"],
-            "than naive, its 20 passes": per_clip["naive_20"] / per_clip["ours"],
-            "than naive, sparse model": per_clip["naive"] / per_clip["sparse"],
-            "than in turn": per_clip["in turn"] / per_clip["ours"],
+            "than naive, one pass": _ratio(times["naive"], times["ours"]),
+            "than naive, its 20 passes": _ratio(times["naive_20"] * rounds, times["ours"]),
+            "than naive, sparse model": _ratio(times["naive"], times["sparse"]),
+            "than in turn": _ratio(times["in turn"], times["ours"]),
         },
         "clips_per_s": 1 / per_clip["ours"],
         "tokens_per_s": len(backbone.prepare(waveforms[0], NEUTRAL_PROMPT).ids) / per_clip["ours"],
@@ -170,6 +173,12 @@ def measure(size: str, clips: int, seconds: float, rounds: int, device: str, dty
             "sparse": float(np.abs(found["sparse"] - found["naive"])[:, :lower].max()) / scale,
         },
     }
+
+
+def _ratio(slower: Sequence[float], faster: Sequence[float]) -> tuple[float, float, float]:
+    """Of every round: the median, and the quartiles about it."""
+    low, median, high = np.quantile(np.divide(slower, faster), [0.25, 0.5, 0.75])
+    return float(median), float(low), float(high)
 
 
 def profile(size: str, clips: int, seconds: float, device: str, dtype: torch.dtype) -> dict[str, float]:
@@ -212,6 +221,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--wall", action="store_true", help="by the wall's clock, on an idle machine")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--profile", action="store_true", help="say where the time goes instead")
     instead.add_argument(
@@ -222,6 +232,7 @@ def main() -> None:
     arguments = parser.parse_args()
     device = resolve_device(arguments.device)
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    by = wall if arguments.wall else clock
     about = f"{str(dtype).removeprefix('torch.')} on {device}, clips of {arguments.seconds:g} s"
     if arguments.profile:
         found: dict[str, Any] = profile(arguments.size, arguments.clips, arguments.seconds, device, dtype)
@@ -236,10 +247,10 @@ def main() -> None:
         found = limits.alternatives(build(arguments.size, device, dtype), noise(arguments.clips, arguments.seconds))
         lines = [f"{name:<12}{value:6.2f}x as fast as ours" for name, value in found.items()]
     else:
-        found = measure(arguments.size, arguments.clips, arguments.seconds, arguments.rounds, device, dtype)
+        found = measure(arguments.size, arguments.clips, arguments.seconds, arguments.rounds, device, dtype, by)
         lines = [f"{found['parameters_m']:.0f} M parameters"]
         lines += [f"  {name:<10}{value:9.1f} ms per clip" for name, value in found["ms_per_clip"].items()]
-        lines += [f"  {value:5.1f}x faster {name}" for name, value in found["faster"].items()]
+        lines += [f"  {ratio:5.1f}x [{low:.1f}, {high:.1f}] faster {name}" for name, (ratio, low, high) in found["faster"].items()]
         lines += [f"  {found['clips_per_s']:.1f} clips/s, {found['tokens_per_s']:.0f} tokens/s"]
         lines += [f"  {found['share_of_floor']:.0%} of the arithmetic floor at {found['matmul_tflops']:.2f} TFLOP/s"]
         lines += [f"  largest difference {max(found['largest_difference'].values()):.1e} of the largest value"]

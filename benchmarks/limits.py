@@ -19,7 +19,7 @@ from transformers import DynamicCache
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.clock import best
+from benchmarks.clock import best, clock
 from benchmarks.fit import peak_mib, start_peak_mib
 from calm_core.backbones.base import free_memory
 from calm_core.backbones.chat import ChatBackbone
@@ -31,19 +31,19 @@ SIDES = {"cpu": 1024, "cuda": 8192}  # of the matrices, large enough for the ful
 ROUNDS = 5
 
 
-def floor_s(backbone: ChatBackbone, waveforms: Sequence[np.ndarray]) -> tuple[float, float]:
+def floor_s(backbone: ChatBackbone, waveforms: Sequence[np.ndarray], by: Callable[[], float] = clock) -> tuple[float, float]:
     """Seconds that the arithmetic of these clips takes at the rate of matrix products, and that rate in FLOP/s."""
     with FlopCounterMode(display=False) as counter:
         backbone.read([backbone.prepare(waveforms[0], NEUTRAL_PROMPT)])
-    rate = matmul_rate(backbone.device, backbone.model.dtype)
+    rate = matmul_rate(backbone.device, backbone.model.dtype, by)
     return len(waveforms) * counter.get_total_flops() / rate, rate
 
 
-def matmul_rate(device: str, dtype: torch.dtype) -> float:
+def matmul_rate(device: str, dtype: torch.dtype, by: Callable[[], float] = clock) -> float:
     """FLOP/s of one large matrix product."""
     side = SIDES[torch.device(device).type]
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
-    return 2 * side**3 / best(lambda: a @ b, ROUNDS)
+    return 2 * side**3 / best(lambda: a @ b, ROUNDS, by)
 
 
 def budget_memory(backbone: ChatBackbone, waveform: np.ndarray, budgets: Sequence[int]) -> dict[int, tuple[int, float]]:

@@ -8,7 +8,9 @@ vocabulary at every position; the accelerator's cache emptied around every pass;
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+import librosa
 import numpy as np
 import torch
 
@@ -17,8 +19,9 @@ from calm_core.backbones.chat import ChatBackbone
 TRIALS = 20  # the released default
 
 
-def extract(backbone: ChatBackbone, waveforms: Sequence[np.ndarray], prompt: str, trials: int = 1) -> np.ndarray:
-    """Head vectors (N, L, H, D) float32 of a backbone's own model and processor."""
+def extract(backbone: ChatBackbone, paths: Sequence[Path], prompt: str, trials: int = 1) -> np.ndarray:
+    """Head vectors (N, L, H, D) float32 of audio files by a backbone's own model and processor."""
+    waveforms = (librosa.load(path, sr=backbone.sample_rate_hz)[0] for path in paths)
     return np.stack([np.mean([_one_pass(backbone, waveform, prompt) for _ in range(trials)], axis=0) for waveform in waveforms])
 
 

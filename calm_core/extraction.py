@@ -1,7 +1,7 @@
 """Clips -> head vectors: decode, cut into windows, look up, batch by length, run the backbone, store. Knows no labels' meaning.
 
-Files are decoded ahead in threads of their own, what the model takes is prepared in another, one batch ahead, and what it gave is stored in
-a third. Windows run longest first in batches of a token budget: sorted by length, batches hold little padding, and a lack of memory shows
+Files are decoded ahead in threads of their own, what the model takes is prepared in others, one batch ahead, and what it gave is stored in
+another. Windows run longest first in batches of a token budget: sorted by length, batches hold little padding, and a lack of memory shows
 at once.
 
 Every batch is stored while the next one runs, so a job that is stopped, dropped or killed goes on where it was. The store keeps float32
@@ -17,7 +17,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -43,7 +42,7 @@ CPU_TOKEN_BUDGET, TOKEN_BUDGET = 1024, 8192  # of one forward pass: about five 5
 CPU_BATCH, BATCH = 8, 512  # windows of one forward pass, so that a CPU tells of its progress also where clips are short
 CHARACTERS_PER_TOKEN = 3  # of a prompt, counted low: what a batch costs may be overestimated
 TEMPLATE_TOKENS = 32  # around the prompt, about
-DECODERS = min(8, os.cpu_count() or 1)  # threads
+WORKERS = min(8, os.cpu_count() or 1)  # threads that decode, and as many that prepare
 CHUNK_SECONDS = 1800.0  # of sound decoded at once: enough clips to sort by length, 115 MB at 16 kHz
 
 
@@ -168,10 +167,10 @@ def extract(
 
 
 class _Preparing:
-    """Prepares windows in a thread of its own, one batch ahead of the forward pass: the accelerator doesn't wait for mel spectrograms.
+    """Prepares windows in threads of their own, one batch ahead of the forward pass: the accelerator doesn't wait for mel spectrograms.
 
-    Holds two batches at most, and each window until it is done: one that has to be run again isn't prepared again. Beside a backbone
-    on the CPU it keeps to one core: the forward pass uses all of them, and took a fifth longer where preparing used two.
+    Holds two batches at most, and each window until it is done: one that has to be run again isn't prepared again. Every window keeps to
+    one core: side by side they use all of them, and a forward pass on the CPU took a fifth longer beside one that used two.
     """
 
     def __init__(self, backbone: Backbone) -> None:
@@ -179,7 +178,7 @@ class _Preparing:
         self._ahead: dict[str, Future[Any]] = {}
 
     def __enter__(self) -> Self:
-        self._pool = ThreadPoolExecutor(1, "prepare")
+        self._pool = ThreadPoolExecutor(WORKERS, "prepare")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -194,7 +193,7 @@ class _Preparing:
         return [self._ahead[window.key].result() for window in batch]
 
     def _prepare(self, window: _Window) -> Any:
-        with one_core() if self._backbone.device == "cpu" else nullcontext():
+        with one_core():
             if window.pictures is not None and isinstance(self._backbone, Seeing):
                 return self._backbone.prepare_video(window.samples, window.pictures, window.prompt)
             return self._backbone.prepare(window.samples, window.prompt)
@@ -259,12 +258,12 @@ def _chunks(
 ) -> Iterator[tuple[range, list[_Window]]]:
     """Yields (clips, their windows), about CHUNK_SECONDS of sound at a time; before_clip is told of every clip about to be used."""
     start, seconds, windows = 0, 0.0, list[_Window]()
-    with ThreadPoolExecutor(DECODERS, "decode") as pool:
+    with ThreadPoolExecutor(WORKERS, "decode") as pool:
         ahead: deque[Future[tuple[audio.Recording, NDArray[np.uint8] | None]]] = deque()
         try:
             for clip in range(len(sources)):
                 before_clip(start)
-                for source in sources[clip + len(ahead) : clip + 2 * DECODERS]:
+                for source in sources[clip + len(ahead) : clip + 2 * WORKERS]:
                     ahead.append(pool.submit(_decoded, source, backbone, options))
                 recording, pictures = ahead.popleft().result()
                 asked = sources[clip].prompt or options.prompt

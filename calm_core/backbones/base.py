@@ -52,7 +52,7 @@ class Backbone(Protocol):
     tokens_per_s: float
 
     def prepare(self, waveform: Array, prompt: str) -> Any:
-        """A mono waveform (n,) at sample_rate_hz and the prompt as the model takes them, on the CPU. Any thread may do this ahead."""
+        """A mono waveform (n,) at sample_rate_hz and the prompt as the model takes them, on the CPU. Threads may do it side by side."""
         ...
 
     def read(self, prepared: Sequence[Any], layers: int | None = None) -> Array:
