@@ -1,6 +1,6 @@
 """Clips -> head vectors: decode, cut into windows, look up, batch by length, run the backbone, store. Knows no labels' meaning.
 
-Files are decoded ahead in threads of their own, what the model takes is prepared in others, one batch ahead, and what it gave is stored in
+Files are decoded ahead in threads of their own, what the model takes is prepared and read in others, and what it gave is stored in
 another. Windows run longest first in batches of a token budget: sorted by length, batches hold little padding, and a lack of memory shows
 at once.
 
@@ -15,8 +15,8 @@ import logging
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -29,7 +29,7 @@ from . import audio
 from .backbones import Backbone, Seeing, check_layers, offered
 from .errors import BackboneError, Cancelled, DataError
 from .options import EACH_ITS_OWN, ExtractOptions
-from .threads import one_core
+from .threads import cores
 from .vectors import HeadVectors, Origin, VectorStore, vector_key
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ CPU_BATCH, BATCH = 8, 512  # windows of one forward pass, so that a CPU tells of
 CHARACTERS_PER_TOKEN = 3  # of a prompt, counted low: what a batch costs may be overestimated
 TEMPLATE_TOKENS = 32  # around the prompt, about
 WORKERS = min(8, os.cpu_count() or 1)  # threads that decode, and as many that prepare
+AT_ONCE = 2  # forward passes under way
 CHUNK_SECONDS = 1800.0  # of sound decoded at once: enough clips to sort by length, 115 MB at 16 kHz
 
 
@@ -62,6 +63,7 @@ class ClipSource:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Window:
     clip: int
+    name: str  # of the clip
     samples: Array
     pictures: NDArray[np.uint8] | None  # what a video shows meanwhile, where that is asked for
     prompt: str
@@ -110,9 +112,6 @@ def extract(
     sources = [c if isinstance(c, ClipSource) else ClipSource(Path(c), Path(c).name) for c in clips]
     prompts = {source.prompt or options.prompt for source in sources}
     origin = origin_of(backbone, prompts.pop() if len(prompts) == 1 else EACH_ITS_OWN, options.video)
-    on_cpu = backbone.device == "cpu"
-    budget = options.token_budget or (CPU_TOKEN_BUDGET if on_cpu else TOKEN_BUDGET)
-    batch_size = options.batch_size or (CPU_BATCH if on_cpu else BATCH)
     rows: list[Array] = []
     clip_of_row: list[int] = []
 
@@ -121,41 +120,27 @@ def extract(
             raise Cancelled(f"stopped after {done} of {len(sources)} clips; what was finished is kept.")
 
     read = check_layers(layers, backbone.shape)
-    with _Preparing(backbone) as preparing, _Storing(store) as storing:
+    with _Passes(backbone, layers, options) as passes, _Storing(store) as storing:
         for chunk, windows in _chunks(sources, backbone, options, read, stop_if_asked):
             vectors: dict[str, Array] = {}
             for window in {window.key: window for window in windows}.values():
                 if (vector := _stored(store, window)) is not None:
                     vectors[window.key] = vector[:read]
-            unique = {window.key: window for window in windows if window.key not in vectors}
-            waiting = sorted(unique.values(), key=lambda window: (window.prompt, -len(window.samples)))
-            while waiting:
-                stop_if_asked(_clips_done(chunk, windows, vectors))
-                batch = _batch(waiting, backbone, batch_size, budget)
-                try:
-                    prepared = preparing.now(batch, then=_batch(waiting[len(batch) :], backbone, batch_size, budget))
-                    computed = backbone.read(prepared, layers)
-                except (torch.OutOfMemoryError, MemoryError) as error:
-                    if len(batch) == 1:
-                        raise BackboneError(
-                            f"clip {sources[batch[0].clip].name!r} doesn't fit the memory of {backbone.device}; choose a smaller backbone."
-                        ) from error
-                    budget = len(batch) // 2 * _cost(batch[0], backbone)
-                    log.warning("out of memory on %s: going on with %d tokens at once", backbone.device, budget)
-                    continue
-                preparing.done(batch)
+            missing = {window.key: window for window in windows if window.key not in vectors}.values()
+            for batch, computed in passes.over(missing):
                 storing.wait()
                 for window, vector in zip(batch, computed, strict=True):
                     if not np.isfinite(vector).all():
                         raise BackboneError(
-                            f"{backbone.id} gives no finite head vectors for clip {sources[window.clip].name!r}; leave the clip out, "
+                            f"{backbone.id} gives no finite head vectors for clip {window.name!r}; leave the clip out, "
                             "or run the backbone in float32 (device cpu)."
                         )
                     storing.put(window.key, vector)
                     vectors[window.key] = vector
-                waiting = waiting[len(batch) :]
+                done = _clips_done(chunk, windows, vectors)
                 if progress:
-                    progress(_clips_done(chunk, windows, vectors), len(sources), sources[batch[-1].clip].note)
+                    progress(done, len(sources), sources[batch[-1].clip].note)
+                stop_if_asked(done)
             storing.wait()  # the next chunk may hold the same sound
             if progress:
                 progress(chunk.stop, len(sources), sources[chunk[-1]].note)
@@ -166,41 +151,77 @@ def extract(
     return HeadVectors(values, np.array(clip_of_row, dtype=np.int64), origin, read)
 
 
-class _Preparing:
-    """Prepares windows in threads of their own, one batch ahead of the forward pass: the accelerator doesn't wait for mel spectrograms.
+class _Passes:
+    """Forward passes over batches of a token budget, AT_ONCE of them under way in threads of their own.
 
-    Holds two batches at most, and each window until it is done: one that has to be run again isn't prepared again. Every window keeps to
-    one core: side by side they use all of them, and a forward pass on the CPU took a fifth longer beside one that used two.
+    On an accelerator one runs while what the model takes is prepared for the next: it doesn't wait for mel spectrograms. On a CPU they run
+    side by side, each on its part of the cores: a pass on all of them leaves some idle between its steps, a tenth of the time on two.
     """
 
-    def __init__(self, backbone: Backbone) -> None:
-        self._backbone = backbone
-        self._ahead: dict[str, Future[Any]] = {}
+    def __init__(self, backbone: Backbone, layers: int | None, options: ExtractOptions) -> None:
+        self._backbone, self._layers = backbone, layers
+        on_cpu, self._cores = backbone.device == "cpu", torch.get_num_threads()
+        self._budget = options.token_budget or (CPU_TOKEN_BUDGET if on_cpu else TOKEN_BUDGET)
+        self._batch_size = options.batch_size or (CPU_BATCH if on_cpu else BATCH)
+        self._side_by_side = AT_ONCE if on_cpu and self._cores >= AT_ONCE else 1
 
     def __enter__(self) -> Self:
-        self._pool = ThreadPoolExecutor(WORKERS, "prepare")
+        self._preparing = ThreadPoolExecutor(WORKERS, "prepare")
+        self._reading = ThreadPoolExecutor(self._side_by_side, "read")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        for pool in (self._preparing, self._reading):
+            pool.shutdown(cancel_futures=True)
 
-    def now(self, batch: Sequence[_Window], then: Sequence[_Window]) -> list[Any]:
-        """What the backbone reads of a batch; `then`, the next one, follows in the background. Raises what preparing raised."""
-        for window in (*batch, *then):
-            ahead = self._ahead.get(window.key)
-            if ahead is None or (ahead.done() and ahead.exception()):  # a smaller batch may have room for what failed
-                self._ahead[window.key] = self._pool.submit(self._prepare, window)
-        return [self._ahead[window.key].result() for window in batch]
+    def over(self, windows: Iterable[_Window]) -> Iterator[tuple[list[_Window], Array]]:
+        """Yields every window with its vectors, pass by pass as they end. Raises BackboneError where a window doesn't fit the device."""
+        waiting, under_way = list(windows), dict[Future[Array], list[_Window]]()
+        while waiting or under_way:
+            waiting.sort(key=lambda window: (window.prompt, -len(window.samples)))
+            while waiting and len(under_way) < AT_ONCE:
+                batch = self._batch(waiting, max(1, self._side_by_side - len(under_way)))
+                alone = len(batch) == len(waiting) and not under_way
+                del waiting[: len(batch)]
+                under_way[self._begin(batch, self._cores // (1 if alone else self._side_by_side))] = batch
+            ended = next(iter(wait(under_way, return_when=FIRST_COMPLETED).done))
+            batch = under_way.pop(ended)
+            if isinstance(error := ended.exception(), torch.OutOfMemoryError | MemoryError):
+                self._halve(batch, error)
+                waiting += batch
+            else:
+                yield batch, ended.result()
+
+    def _batch(self, waiting: Sequence[_Window], free: int) -> list[_Window]:
+        """The first of the windows waiting, longest first, that make one forward pass: of one prompt, at least one, within size and budget,
+        and no more than it takes for passes of about one size, a multiple of those that are free to run now."""
+        most = max(1, min(self._batch_size, self._budget // _cost(waiting[0], self._backbone)))
+        passes = math.ceil(len(waiting) / most / free) * free
+        size = math.ceil(len(waiting) / passes)
+        return [window for window in waiting[:size] if window.prompt == waiting[0].prompt]
+
+    def _begin(self, batch: Sequence[_Window], number: int) -> Future[Array]:
+        """number: of cores."""
+        prepared = [self._preparing.submit(self._prepare, window) for window in batch]
+        return self._reading.submit(self._read, prepared, number)
 
     def _prepare(self, window: _Window) -> Any:
-        with one_core():
+        with cores(1):
             if window.pictures is not None and isinstance(self._backbone, Seeing):
                 return self._backbone.prepare_video(window.samples, window.pictures, window.prompt)
             return self._backbone.prepare(window.samples, window.prompt)
 
-    def done(self, batch: Sequence[_Window]) -> None:
-        for window in batch:
-            del self._ahead[window.key]
+    def _read(self, prepared: Sequence[Future[Any]], number: int) -> Array:
+        with cores(number):
+            return self._backbone.read([each.result() for each in prepared], self._layers)
+
+    def _halve(self, batch: Sequence[_Window], error: BaseException) -> None:
+        device, cost = self._backbone.device, _cost(batch[0], self._backbone)
+        if len(batch) == 1:
+            raise BackboneError(f"clip {batch[0].name!r} doesn't fit the memory of {device}; choose a smaller backbone.") from error
+        if len(batch) * cost <= self._budget:  # else it began before the budget was halved
+            self._budget = len(batch) // 2 * cost
+            log.warning("out of memory on %s: going on with %d tokens at once", device, self._budget)
 
 
 class _Storing:
@@ -226,14 +247,6 @@ class _Storing:
         under_way, self._under_way = self._under_way, []
         for vectors in under_way:
             vectors.result()
-
-
-def _batch(waiting: Sequence[_Window], backbone: Backbone, batch_size: int, budget: int) -> list[_Window]:
-    """The first of the windows waiting, longest first, that make one forward pass: of one prompt, at least one, within size and budget."""
-    if not waiting:
-        return []
-    most = max(1, min(batch_size, budget // _cost(waiting[0], backbone)))
-    return [window for window in waiting[:most] if window.prompt == waiting[0].prompt]
 
 
 def _cost(window: _Window, backbone: Backbone) -> int:
@@ -273,7 +286,7 @@ def _chunks(
                 for i, piece in enumerate(audio.windows(recording.samples, backbone.sample_rate_hz, backbone.window_s)):
                     seen = _seen_during(i, pictures, backbone)
                     keys = tuple(_key(piece, seen, backbone, origin) for origin in origins)
-                    windows.append(_Window(clip, piece, seen, asked, keys))
+                    windows.append(_Window(clip, sources[clip].name, piece, seen, asked, keys))
                 seconds += recording.seconds
                 if seconds > CHUNK_SECONDS or clip == len(sources) - 1:
                     yield range(start, clip + 1), windows

@@ -1,11 +1,12 @@
 """Capture of head vectors: the input of each attention output projection at each row's last valid token, split by head.
 
 Knows modules and positions only; knows no model family, no audio. Hooks live inside `with` and are gone after it, whatever
-happened inside.
+happened inside. They see the forward passes of their own thread only: others may use the same modules meanwhile.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -42,18 +43,20 @@ class _Enough(Exception):  # noqa: N818 (nothing went wrong)
 
 @contextmanager
 def capture_heads(projections: Sequence[nn.Module], heads: int, last: Tensor, *, then_stop: bool = False) -> Iterator[HeadCapture]:
-    """While inside, every forward pass leaves its head vectors in the capture.
+    """While inside, every forward pass of this thread leaves its head vectors in the capture.
 
     projections: the L output projections in layer order; last: (batch,) index of each row's last VALID token, which is not
     position -1 where rows are padded on the right; on the model's device, for on another every layer would wait for its transfer.
     then_stop: the block ends as soon as the last projection is reached, so that whatever the model would compute behind it isn't; leave
     nothing behind the forward pass in the block then.
     """
-    capture = HeadCapture(len(projections), heads)
+    capture, here = HeadCapture(len(projections), heads), threading.get_ident()
     handles = []
 
     def hook_for(layer: int):  # type: ignore[no-untyped-def]
         def hook(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
+            if not torch.compiler.is_compiling() and threading.get_ident() != here:  # a graph can't ask for its thread
+                return
             hidden = args[0].detach()  # (batch, tokens, H * D)
             # Indexing copies: a view would keep the whole layer's tensor alive.
             capture.keep(layer, hidden[torch.arange(len(hidden), device=hidden.device), last.to(hidden.device)])

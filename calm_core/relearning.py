@@ -32,7 +32,7 @@ from .active import Order
 from .confidence import HeldOut
 from .errors import DataError
 from .options import FitOptions, Scheme
-from .threads import one_core
+from .threads import cores
 from .vectors import HeadVectors
 
 Array = NDArray[np.float32]
@@ -127,7 +127,7 @@ class Relearner:
         self._classes: dict[str, _Class] = {}
         self._products: dict[int, Tensor] = {}
 
-    @one_core()  # its steps are short: waiting for a second core that other work holds made 15 ms into 850
+    @cores(1)  # its steps are short: waiting for a second core that other work holds made 15 ms into 850
     def prepare(self, clip: int) -> None:
         """Does the pass over the vectors that an answer about this clip is going to need."""
         if clip not in self._products:
@@ -135,7 +135,7 @@ class Relearner:
             while len(self._products) > KEPT_PRODUCTS:
                 del self._products[next(iter(self._products))]
 
-    @one_core()
+    @cores(1)
     def relearn(self, labels: Sequence[str | None]) -> Relearned:
         """Learns from labels, one per clip, None for a clip without. Raises DataError for fewer than two classes."""
         if len(labels) != self.n_clips:

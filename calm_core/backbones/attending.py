@@ -6,6 +6,7 @@ kernels keep no weights, and all rows of a large model wouldn't fit. Knows rotar
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol, runtime_checkable
@@ -54,13 +55,15 @@ def attention_modules(decoder: nn.Module, projections: Sequence[nn.Module]) -> l
 
 @contextmanager
 def last_token_attention(modules: Sequence[nn.Module], last: Tensor) -> Iterator[list[Tensor]]:
-    """While inside, a forward pass appends each layer's attention (batch, H, tokens) of row b's token last[b], in float32.
+    """While inside, a forward pass of this thread appends each layer's attention (batch, H, tokens) of row b's token last[b], in float32.
 
     last (batch,): index of each row's last valid token; what comes after it is padding and gets no attention.
     """
-    found: list[Tensor] = []
+    found, here = list[Tensor](), threading.get_ident()
 
     def hook(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if threading.get_ident() != here:
+            return
         hidden = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
         cos, sin = (part.expand(len(hidden), -1, -1) for part in kwargs["position_embeddings"])
         rows, at = torch.arange(len(hidden), device=hidden.device), last.to(hidden.device)

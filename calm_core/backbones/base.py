@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import gc
 import os
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -61,8 +62,8 @@ class Backbone(Protocol):
         layers: only those of the first so many layers, (N, layers, H, D); the model is left there, which is what a fitted classifier
         that uses few heads needs.
 
-        The vectors of a clip are the same alone or in a batch, within 1e-4 in float32. Raises torch.OutOfMemoryError where
-        the batch is too large for the device; nothing is left behind then.
+        The vectors of a clip are the same alone or in a batch, within 1e-4 in float32. Threads may do it side by side; an accelerator takes
+        one batch at a time. Raises torch.OutOfMemoryError where the batch is too large for the device; nothing is left behind then.
         """
         ...
 
@@ -127,6 +128,11 @@ def free_memory(device: str) -> None:
     gc.collect()
     if device.split(":")[0] == "cuda":
         torch.cuda.empty_cache()
+
+
+def turns(device: str) -> AbstractContextManager[object]:
+    """What threads enter before they use a model: one after the other on an accelerator, whose memory holds one batch; freely on a CPU."""
+    return nullcontext() if device == "cpu" else threading.Lock()
 
 
 @contextmanager

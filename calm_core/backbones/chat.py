@@ -9,7 +9,6 @@ causality hides the pads from every real token.
 from __future__ import annotations
 
 import inspect
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase,
 from ..errors import BackboneError
 from ..hooks import capture_heads
 from .answering import MAX_ANSWER_TOKENS, Reading, generate, mean_log_likelihoods
-from .base import check_answers, check_layers, find_projections, one_out_of_memory
+from .base import check_answers, check_layers, find_projections, one_out_of_memory, turns
 
 Array = NDArray[np.float32]
 
@@ -58,7 +57,7 @@ class ChatBackbone:
         self.id, self.revision, self.device = id, revision, device
         self.model, self.processor = model.eval(), processor
         model.to(device=torch.device(device))  # type: ignore[call-arg]  # transformers wraps nn.Module.to
-        self._alone = threading.Lock()
+        self._turn = turns(device)
         text = model.config.get_text_config(decoder=True)
         self._decoder: nn.Module = model.get_decoder()
         self._projections, self.shape = find_projections(self._decoder, text.num_hidden_layers, text.num_attention_heads)
@@ -81,8 +80,7 @@ class ChatBackbone:
     def read(self, prepared: Sequence[Prepared], layers: int | None = None) -> Array:
         """See Backbone.read."""
         wanted = self._projections[: check_layers(layers, self.shape)]
-        # The hooks sit on the one model that all threads share: two passes at once would capture each other's rows.
-        with self._alone, one_out_of_memory():
+        with self._turn, one_out_of_memory():
             embeddings, lengths, beside = self._embed(prepared)
             with capture_heads(wanted, self.shape.heads, self._placed(lengths - 1), then_stop=True) as capture:
                 self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=False, **beside)
@@ -178,8 +176,8 @@ class ChatBackbone:
 
     @contextmanager
     def _reading(self, waveforms: Sequence[Array], prompt: str) -> Iterator[Reading]:
-        """The prompts, read; inside, this thread alone uses the model."""
-        with torch.inference_mode(), self._alone, one_out_of_memory():
+        """The prompts, read; inside, an accelerator is this thread's alone."""
+        with torch.inference_mode(), self._turn, one_out_of_memory():
             embeddings, lengths, beside = self._embed([self.prepare(waveform, prompt) for waveform in waveforms])
             read = self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=True, **beside)
             yield Reading(read.past_key_values, lengths, self._logits(read.last_hidden_state[torch.arange(len(lengths)), lengths - 1]))

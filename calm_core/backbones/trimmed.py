@@ -56,7 +56,7 @@ class TrimmedBackbone(ChatBackbone):
         """See Attending.attention."""
         modules = attention_modules(self._decoder, self._projections)
         clips = [self.prepare(waveform, prompt) for waveform in waveforms]
-        with self._alone, one_out_of_memory():
+        with self._turn, one_out_of_memory():
             embeddings, lengths, beside = self._embed(clips)
             with last_token_attention(modules, lengths - 1) as layers:
                 self._decoder(inputs_embeds=embeddings, attention_mask=None, use_cache=False, **beside)

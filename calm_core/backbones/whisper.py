@@ -6,7 +6,6 @@ prompt is given as the text said before, which is all that Whisper knows of prom
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from transformers import PreTrainedModel
 
 from ..errors import BackboneError
 from ..hooks import capture_heads
-from .base import HeadShape, check_layers, one_out_of_memory
+from .base import HeadShape, check_layers, one_out_of_memory, turns
 
 Array = NDArray[np.float32]
 
@@ -36,7 +35,7 @@ class WhisperBackbone:
         self.id, self.revision, self.device = id, revision, device
         self.model, self.processor = model.eval(), processor
         model.to(device=torch.device(device))  # type: ignore[call-arg]  # transformers wraps nn.Module.to
-        self._alone = threading.Lock()
+        self._turn = turns(device)
         self._projections = [p for layer in model.get_decoder().layers for p in (self._projection(layer, a) for a in ATTENTIONS)]
         heads = model.config.decoder_attention_heads
         self.shape = HeadShape(len(self._projections), heads, self._projections[0].in_features // heads)
@@ -67,7 +66,7 @@ class WhisperBackbone:
         wanted = self._projections[: check_layers(layers, self.shape)]
         features, ids = (torch.cat(parts) for parts in zip(*prepared, strict=True))
         last = torch.full((len(ids),), ids.shape[1] - 1, device=self.model.device)
-        with self._alone, one_out_of_memory(), capture_heads(wanted, self.shape.heads, last, then_stop=True) as capture:
+        with self._turn, one_out_of_memory(), capture_heads(wanted, self.shape.heads, last, then_stop=True) as capture:
             self.model.model(
                 input_features=features.to(self.model.device, self.model.dtype),
                 decoder_input_ids=ids.to(self.model.device),
