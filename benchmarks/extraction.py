@@ -9,11 +9,12 @@
 
 Qwen2-Audio's architecture with random weights in three sizes. The middle one has the 7B model's proportions: its encoder and its head
 hold a tenth of its decoder's parameters each. All variants begin with WAV files. Their rounds alternate; of times and of ratios, each of
-one round, the median is given, and of ratios the quartiles. clock.py says by which clock, limits.py what the arithmetic floor is.
+one round, the median is given, and of ratios the quartiles; the 20 passes are measured once. clock.py says by which clock, limits.py what
+the arithmetic floor is.
 The variants:
 
     naive        `benchmarks/naive.py`, one pass per clip; its default repeats each pass 20 times, which is measured on a clip or two
-    ours         `calm_core.extraction.extract` into an empty store: batches of the token budget, the next one prepared while one runs
+    ours         `calm_core.extraction.extract` into an empty store: batches of the token budget, two of them under way
     in turn      the same batches without a store, every file decoded and every clip prepared when it is its turn
     sparse       ours, stopped after the highest layer of a fitted model of 20 heads in the lower half of the layers
 """
@@ -230,6 +231,8 @@ def main() -> None:
     instead.add_argument("--alternatives", action="store_true", help="say how fast ways are that we don't go instead")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    if arguments.wall and (arguments.profile or arguments.budgets or arguments.alternatives):
+        parser.error("--wall goes with the comparison alone; leave it out.")
     device = resolve_device(arguments.device)
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     by = wall if arguments.wall else clock

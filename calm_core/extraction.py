@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import astuple, dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Self
 
@@ -100,8 +101,8 @@ def extract(
     layers: read only the first so many and leave the model there; the vectors behind them are zero. For predicting with a fitted
     classifier that needs no more (`CalmClassifier.layers`), never for fitting.
     Raises DataError for an empty list, AudioError naming the first clip that can't be used, BackboneError where not even one
-    window fits the device or where video is asked for and the backbone doesn't see, Cancelled where `cancelled()` turned true. All that
-    was finished is in the store by then.
+    window fits the device or where video is asked for and the backbone doesn't see, Cancelled where `cancelled()` turned true: no forward
+    pass begins any more, those under way end. All that progress was told of is in the store by then.
     """
     if not clips:
         raise DataError("there are no clips to extract; give at least one audio file.")
@@ -115,9 +116,14 @@ def extract(
     rows: list[Array] = []
     clip_of_row: list[int] = []
 
+    stop: Cancel = cancelled or (lambda: False)
+
+    def stopped(done: int) -> Cancelled:
+        return Cancelled(f"stopped after {done} of {len(sources)} clips; what was finished is kept.")
+
     def stop_if_asked(done: int) -> None:
-        if cancelled and cancelled():
-            raise Cancelled(f"stopped after {done} of {len(sources)} clips; what was finished is kept.")
+        if stop():
+            raise stopped(done)
 
     read = check_layers(layers, backbone.shape)
     with _Passes(backbone, layers, options) as passes, _Storing(store) as storing:
@@ -127,7 +133,7 @@ def extract(
                 if (vector := _stored(store, window)) is not None:
                     vectors[window.key] = vector[:read]
             missing = {window.key: window for window in windows if window.key not in vectors}.values()
-            for batch, computed in passes.over(missing):
+            for batch, computed in passes.over(missing, stop):
                 storing.wait()
                 for window, vector in zip(batch, computed, strict=True):
                     if not np.isfinite(vector).all():
@@ -137,11 +143,11 @@ def extract(
                         )
                     storing.put(window.key, vector)
                     vectors[window.key] = vector
-                done = _clips_done(chunk, windows, vectors)
                 if progress:
-                    progress(done, len(sources), sources[batch[-1].clip].note)
-                stop_if_asked(done)
+                    progress(_clips_done(chunk, windows, vectors), len(sources), sources[batch[-1].clip].note)
             storing.wait()  # the next chunk may hold the same sound
+            if (done := _clips_done(chunk, windows, vectors)) < chunk.stop:
+                raise stopped(done)
             if progress:
                 progress(chunk.stop, len(sources), sources[chunk[-1]].note)
             rows += [vectors[window.key] for window in windows]
@@ -163,7 +169,8 @@ class _Passes:
         on_cpu, self._cores = backbone.device == "cpu", torch.get_num_threads()
         self._budget = options.token_budget or (CPU_TOKEN_BUDGET if on_cpu else TOKEN_BUDGET)
         self._batch_size = options.batch_size or (CPU_BATCH if on_cpu else BATCH)
-        self._side_by_side = AT_ONCE if on_cpu and self._cores >= AT_ONCE else 1
+        self._at_once = AT_ONCE
+        self._side_by_side = AT_ONCE if on_cpu and self._cores % AT_ONCE == 0 else 1  # of an odd number one core would have nothing to do
 
     def __enter__(self) -> Self:
         self._preparing = ThreadPoolExecutor(WORKERS, "prepare")
@@ -174,36 +181,36 @@ class _Passes:
         for pool in (self._preparing, self._reading):
             pool.shutdown(cancel_futures=True)
 
-    def over(self, windows: Iterable[_Window]) -> Iterator[tuple[list[_Window], Array]]:
-        """Yields every window with its vectors, pass by pass as they end. Raises BackboneError where a window doesn't fit the device."""
-        waiting, under_way = list(windows), dict[Future[Array], list[_Window]]()
+    def over(self, windows: Iterable[_Window], cancelled: Cancel) -> Iterator[tuple[list[_Window], Array]]:
+        """Yields windows with their vectors, pass by pass as they end: all windows, or where `cancelled()` turned true those of the passes
+        under way. Raises BackboneError where one doesn't fit the device."""
+        waiting, under_way = _longest_first(windows), dict[Future[Array | None], tuple[list[_Window], int]]()
         while waiting or under_way:
-            waiting.sort(key=lambda window: (window.prompt, -len(window.samples)))
-            while waiting and len(under_way) < AT_ONCE:
+            if cancelled():
+                waiting = []
+            while waiting and len(under_way) < self._at_once:
                 batch = self._batch(waiting, max(1, self._side_by_side - len(under_way)))
                 alone = len(batch) == len(waiting) and not under_way
+                n_cores = self._cores // (1 if alone else self._side_by_side)
                 del waiting[: len(batch)]
-                under_way[self._begin(batch, self._cores // (1 if alone else self._side_by_side))] = batch
-            ended = next(iter(wait(under_way, return_when=FIRST_COMPLETED).done))
-            batch = under_way.pop(ended)
-            if isinstance(error := ended.exception(), torch.OutOfMemoryError | MemoryError):
-                self._halve(batch, error)
-                waiting += batch
+                prepared = [self._preparing.submit(self._prepare, window) for window in batch]
+                under_way[self._reading.submit(self._read, prepared, n_cores)] = batch, n_cores
+            wait(under_way, return_when=FIRST_COMPLETED)
+            ended = next(each for each in under_way if each.done())
+            batch, n_cores = under_way.pop(ended)
+            if (vectors := ended.result()) is None:
+                self._take_less(batch, alone=n_cores == self._cores)
+                waiting = _longest_first([*waiting, *batch])
             else:
-                yield batch, ended.result()
+                yield batch, vectors
 
     def _batch(self, waiting: Sequence[_Window], free: int) -> list[_Window]:
-        """The first of the windows waiting, longest first, that make one forward pass: of one prompt, at least one, within size and budget,
-        and no more than it takes for passes of about one size, a multiple of those that are free to run now."""
+        """The first of the windows waiting that make one forward pass: of one prompt, at least one, within size and budget, and no more
+        than it takes for passes of about one size, a multiple of those that are free to run now."""
+        of_prompt = list(takewhile(lambda window: window.prompt == waiting[0].prompt, waiting))
         most = max(1, min(self._batch_size, self._budget // _cost(waiting[0], self._backbone)))
-        passes = math.ceil(len(waiting) / most / free) * free
-        size = math.ceil(len(waiting) / passes)
-        return [window for window in waiting[:size] if window.prompt == waiting[0].prompt]
-
-    def _begin(self, batch: Sequence[_Window], number: int) -> Future[Array]:
-        """number: of cores."""
-        prepared = [self._preparing.submit(self._prepare, window) for window in batch]
-        return self._reading.submit(self._read, prepared, number)
+        passes = math.ceil(len(of_prompt) / most / free) * free
+        return of_prompt[: math.ceil(len(of_prompt) / passes)]
 
     def _prepare(self, window: _Window) -> Any:
         with cores(1):
@@ -211,17 +218,24 @@ class _Passes:
                 return self._backbone.prepare_video(window.samples, window.pictures, window.prompt)
             return self._backbone.prepare(window.samples, window.prompt)
 
-    def _read(self, prepared: Sequence[Future[Any]], number: int) -> Array:
-        with cores(number):
-            return self._backbone.read([each.result() for each in prepared], self._layers)
+    def _read(self, prepared: Sequence[Future[Any]], n_cores: int) -> Array | None:
+        """None where memory ran out: the error would keep all that the pass held, while it is tried again with less."""
+        try:
+            with cores(n_cores):
+                return self._backbone.read([each.result() for each in prepared], self._layers)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            log.warning("out of memory on %s: %s", self._backbone.device, str(error))
+            return None
 
-    def _halve(self, batch: Sequence[_Window], error: BaseException) -> None:
-        device, cost = self._backbone.device, _cost(batch[0], self._backbone)
-        if len(batch) == 1:
-            raise BackboneError(f"clip {batch[0].name!r} doesn't fit the memory of {device}; choose a smaller backbone.") from error
+    def _take_less(self, batch: Sequence[_Window], *, alone: bool) -> None:
+        """After a batch that memory didn't suffice for; alone: no other pass had a part of it."""
+        cost = _cost(batch[0], self._backbone)
+        if len(batch) == 1 and alone:
+            raise BackboneError(f"clip {batch[0].name!r} doesn't fit the memory of {self._backbone.device}; choose a smaller backbone.")
+        if self._side_by_side > 1:
+            self._side_by_side = self._at_once = 1
         if len(batch) * cost <= self._budget:  # else it began before the budget was halved
-            self._budget = len(batch) // 2 * cost
-            log.warning("out of memory on %s: going on with %d tokens at once", device, self._budget)
+            self._budget = max(1, len(batch) // 2) * cost
 
 
 class _Storing:
@@ -247,6 +261,11 @@ class _Storing:
         under_way, self._under_way = self._under_way, []
         for vectors in under_way:
             vectors.result()
+
+
+def _longest_first(windows: Iterable[_Window]) -> list[_Window]:
+    """Prompt by prompt."""
+    return sorted(windows, key=lambda window: (window.prompt, -len(window.samples)))
 
 
 def _cost(window: _Window, backbone: Backbone) -> int:

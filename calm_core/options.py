@@ -119,8 +119,9 @@ class ExtractOptions:
     """How head vectors are read from a backbone.
 
     prompt: the question asked about every clip; part of the vector key and of a fitted model.
-    batch_size: most windows in one forward pass; token_budget: most tokens in it, pads included, which bounds the memory beyond the
-    weights. Both None for what suits the device. The budget is halved when memory runs out; a single window is tried whatever it needs.
+    batch_size: most windows in one forward pass; token_budget: most tokens in it, pads included, which bounds the memory that it takes
+    beyond the weights (a CPU runs two side by side). Both None for what suits the device. The budget is halved when memory runs out; a
+    single window is tried whatever it needs.
     video: show the pictures of clips that are videos to a backbone that sees (`backbones.Seeing`), beside their sound; part of the vector
     key and of a fitted model too.
     """

@@ -132,6 +132,14 @@ def test_nested_captures_both_see_and_a_silent_projection_is_an_error() -> None:
     assert not any(layer._forward_pre_hooks for layer in layers)
 
 
+def test_a_capture_sees_its_own_threads_passes_only() -> None:
+    layer, last = nn.Linear(6, 6), torch.tensor([0])
+    with capture_heads([layer], 3, last) as capture, ThreadPoolExecutor(1) as another:
+        layer(torch.ones(1, 2, 6))
+        another.submit(layer, torch.zeros(1, 2, 6)).result()
+    assert capture.vectors().min() == 1
+
+
 def test_what_lies_behind_the_last_wanted_layer_is_not_computed() -> None:
     layers = [nn.Linear(6, 6), nn.Linear(6, 6)]
     reached = []

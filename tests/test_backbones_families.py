@@ -45,6 +45,15 @@ def test_alone_equals_in_a_mixed_batch(backbone: Backbone) -> None:
     np.testing.assert_allclose(back, together, atol=TOLERANCE * np.abs(together).max())
 
 
+def test_whisper_is_asked_for_an_english_transcript() -> None:
+    whisper = tiny_models.whisper()
+    _, ids = whisper.prepare(sounds()[1], NEUTRAL_PROMPT)
+    start = whisper.processor.tokenizer.convert_ids_to_tokens(ids[0, -4:])
+    assert start == ["<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>"]
+    _, long = whisper.prepare(sounds()[1], NEUTRAL_PROMPT * 9)
+    assert long.shape == (1, whisper.model.config.max_target_positions)
+
+
 def test_threads_prepare_and_read_side_by_side(backbone: Backbone) -> None:
     expected = [backbone.extract([waveform], NEUTRAL_PROMPT) for waveform in sounds()]
     with ThreadPoolExecutor(4) as pool:

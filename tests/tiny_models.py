@@ -334,7 +334,9 @@ def whisper() -> WhisperBackbone:
         eos_token_id=0,
         decoder_start_token_id=1,
     )
-    return WhisperBackbone("tiny", "0", build(transformers.WhisperForConditionalGeneration, config), processor, "cpu")
+    model = build(transformers.WhisperForConditionalGeneration, config)
+    model.generation_config.is_multilingual = True
+    return WhisperBackbone("tiny", "0", model, processor, "cpu")
 
 
 FAMILIES = {

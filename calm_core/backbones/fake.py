@@ -7,6 +7,7 @@ cache saved a forward pass.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,6 +30,7 @@ class FakeBackbone:
         self._projection = np.random.default_rng(seed).normal(size=(layers, heads, head_dim, N_BANDS)).astype(np.float32)
         self.calls = 0
         self.windows_seen = 0
+        self._counting = threading.Lock()
 
     def prepare(self, waveform: Array, prompt: str) -> Array:
         """See Backbone.prepare; the prompt turns the bands, so that another prompt gives other vectors."""
@@ -37,8 +39,9 @@ class FakeBackbone:
     def read(self, prepared: Sequence[Array], layers: int | None = None) -> Array:
         """See Backbone.read."""
         projection = self._projection[: check_layers(layers, self.shape)]
-        self.calls += 1
-        self.windows_seen += len(prepared)
+        with self._counting:
+            self.calls += 1
+            self.windows_seen += len(prepared)
         return np.einsum("lhdb,nb->nlhd", projection, np.stack(prepared), dtype=np.float32)
 
     def extract(self, waveforms: Sequence[Array], prompt: str, layers: int | None = None) -> Array:

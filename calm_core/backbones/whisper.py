@@ -39,6 +39,10 @@ class WhisperBackbone:
         self._projections = [p for layer in model.get_decoder().layers for p in (self._projection(layer, a) for a in ATTENTIONS)]
         heads = model.config.decoder_attention_heads
         self.shape = HeadShape(len(self._projections), heads, self._projections[0].in_features // heads)
+        tokenizer = processor.tokenizer
+        if getattr(model.generation_config, "is_multilingual", False):
+            tokenizer.set_prefix_tokens(language="english", task="transcribe")
+        self._start = [token for token in tokenizer.prefix_tokens if token is not None]
         self._extractor = processor.feature_extractor
         self.sample_rate_hz, self.window_s = int(self._extractor.sampling_rate), float(self._extractor.chunk_length)
         self.preprocessing = f"{self.version} {str(model.dtype).removeprefix('torch.')} {model.config._attn_implementation}"
@@ -76,11 +80,5 @@ class WhisperBackbone:
 
     def _ids(self, prompt: str) -> torch.Tensor:
         """Decoder input (1, T): the prompt as earlier text, then the tokens that start an English transcript."""
-        tokenizer = self.processor.tokenizer
-        if getattr(self.model.generation_config, "is_multilingual", False):
-            tokenizer.set_prefix_tokens(language="english", task="transcribe")
-        start = [token for token in tokenizer.prefix_tokens if token is not None]
-        earlier = np.ravel(self.processor.get_prompt_ids(prompt, return_tensors="np"))[
-            : self.model.config.max_target_positions - len(start)
-        ]
-        return torch.tensor([[*earlier, *start]])
+        earlier = np.ravel(self.processor.get_prompt_ids(prompt, return_tensors="np"))
+        return torch.tensor([[*earlier[: self.model.config.max_target_positions - len(self._start)], *self._start]])
