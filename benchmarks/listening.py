@@ -23,8 +23,8 @@ from calm_core.backbones import load_backbone
 from calm_core.backbones.attending import Attending
 from calm_core.classifier import CalmClassifier
 from calm_core.confidence import Proportion
-from calm_core.inspection import listening
 from calm_core.options import NEUTRAL_PROMPT, FitOptions
+from calm_core.reasons import listening
 from tools import synth
 
 FAMILIES = ("dog bark", "church bell", "siren", "rain")

@@ -23,7 +23,8 @@ import soundfile as sf
 
 from . import __version__, audio, figures
 from .errors import AudioError, BundleError
-from .inspection import class_similarity, reasons
+from .inspection import class_similarity
+from .reasons import reasons
 from .studio import ClipPrediction, Learned
 
 MAX_MAPS = 24  # classes whose maps are drawn; all stand in the table

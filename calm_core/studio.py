@@ -19,7 +19,7 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-from . import audio, baselines, confidence, evaluation, inspection
+from . import audio, baselines, confidence, evaluation
 from .backbones import (
     DEFAULT_BACKBONE,
     Answering,
@@ -40,6 +40,7 @@ from .evaluation import Evaluation, LadderFeatures, MethodResult
 from .extraction import Cancel, ClipSource, Progress, extract, origin_of, saw
 from .inspection import Workbench
 from .options import MULTIPLE_CHOICE_MARK, ExtractOptions, FitOptions, multiple_choice_prompt
+from .reasons import listening
 from .vectors import HeadVectors, VectorStore
 from .workspace import Workspace
 
@@ -366,7 +367,7 @@ class Studio:
         starts = np.cumsum([0.0, *(len(window) / backbone.sample_rate_hz for window in windows)])
         step_s = backbone.audio_token_s
         begins = np.concatenate([at + step_s * np.arange(each.shape[-1]) for at, each in zip(starts[:-1], seen, strict=True)])
-        return Listening(begins, inspection.listening(np.concatenate(seen, axis=-1), weights), float(starts[-1]))
+        return Listening(begins, listening(np.concatenate(seen, axis=-1), weights), float(starts[-1]))
 
     def evaluate(
         self,

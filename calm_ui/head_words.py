@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from calm_core.classifier import CalmClassifier, Prediction
-from calm_core.inspection import Ablation, HeadCard, reasons
+from calm_core.inspection import Ablation, HeadCard
+from calm_core.reasons import reasons
 from calm_core.studio import ClipPrediction, Learned, Listening
 
 from .session import Current

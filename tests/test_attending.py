@@ -15,7 +15,6 @@ from calm_core.backbones.fake import FakeBackbone
 from calm_core.backbones.trimmed import Qwen2AudioBackbone
 from calm_core.dataset import Clip, Dataset
 from calm_core.errors import BackboneError, DataError
-from calm_core.inspection import listening
 from calm_core.studio import ClipPrediction, Studio
 from calm_core.vectors import VectorStore
 from calm_core.workspace import Workspace
@@ -61,13 +60,6 @@ def test_the_pocket_attends_and_the_fake_does_not() -> None:
     pocket: Backbone = load_backbone("pocket", "cpu")
     assert isinstance(pocket, Attending)
     assert not isinstance(FakeBackbone(), Attending)
-
-
-def test_listening_is_the_reliable_heads_share() -> None:
-    attention = np.zeros((1, 2, 4), dtype=np.float32)
-    attention[0, 0, 1], attention[0, 1, 3] = 0.5, 0.5
-    np.testing.assert_allclose(listening(attention, np.array([[0.75, 0.25]])), [0, 0.75, 0, 0.25])
-    np.testing.assert_allclose(listening(np.zeros((1, 2, 4), np.float32), np.ones((1, 2))), [0.25] * 4)
 
 
 def test_a_predicted_clip_says_where_its_answer_was_read(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ import pytest
 from calm_core import export, readers
 from calm_core.errors import DataError
 from calm_core.export import Opinion, Region
+from calm_core.export.files import safe_name
+from calm_core.export.labels_table import Layout
 from calm_core.library.project import Project
 from calm_core.library.records import Entry, Judgement, NewClip
 
@@ -126,7 +128,7 @@ def test_audiofolder_of_class_folders(project: Project, tmp_path: Path) -> None:
     export.write_audiofolder(now.entries, tmp_path / "out", "folders")
     found = readers.read(tmp_path / "out")
     labelled = [e for e in now.entries if e.state == "positive"]
-    assert sorted(str(clip.label) for clip in found.clips) == sorted(export._safe(str(e.label)) for e in labelled)
+    assert sorted(str(clip.label) for clip in found.clips) == sorted(safe_name(str(e.label)) for e in labelled)
 
 
 READERS = Path(sys.prefix) / "readers"  # other tools' own, away from what users have; see readers-requirements.txt
@@ -158,13 +160,13 @@ for row in found.cast_column("audio", datasets.Audio(decode=False)):
 
 
 @has_readers
-@pytest.mark.parametrize("layout", get_args(export.Layout))
+@pytest.mark.parametrize("layout", get_args(Layout))
 def test_datasets_opens_the_audiofolder(project: Project, tmp_path: Path, layout: export.Layout) -> None:
     entries = project.snapshot().entries
     export.write_audiofolder(entries, tmp_path / "out", layout)
     opened = [(Path(path).read_bytes(), label) for path, label in told(OPENED, tmp_path / "out", tmp_path / "cache")]
     if layout == "folders":
-        kept = [(e.path.read_bytes(), export._safe(str(e.label))) for e in entries if e.state == "positive"]
+        kept = [(e.path.read_bytes(), safe_name(str(e.label))) for e in entries if e.state == "positive"]
     else:
         kept = [(e.path.read_bytes(), e.label) for e in entries]
     assert sorted(opened, key=str) == sorted(kept, key=str)

@@ -12,7 +12,7 @@ from scipy.stats import binom
 from calm_core import algorithm, figures
 from calm_core.classifier import CalmClassifier, Refit
 from calm_core.errors import DataError
-from calm_core.inspection import Reasons, Workbench, class_similarity, layer_profile, reasons
+from calm_core.inspection import Workbench, class_similarity, layer_profile
 from calm_core.options import FitOptions
 from calm_core.vectors import HeadVectors
 
@@ -169,34 +169,6 @@ def test_dropping_the_planted_heads_first_costs_the_most() -> None:
     assert found.best_first[0] == found.worst_first[0] == found.random[0]
     assert found.worst_first.mean() > found.best_first.mean() + 0.05
     assert (found.random_low <= found.random + 1e-6).all()
-
-
-def test_reasons_sum_to_the_lead_and_say_what_would_turn_it() -> None:
-    parts = np.zeros((2, 3, 3), dtype=np.float32)
-    parts[0, 1, 0], parts[1, 2, 0], parts[1, 0, 1], parts[0, 0, 2] = 0.5, 0.3, 0.6, 0.1
-    found = reasons(parts)
-    assert (found.best, found.rival) == (0, 1)
-    assert found.total == pytest.approx(0.2)
-    assert [(layer, head) for layer, head, _ in found.strongest(5)] == [(0, 1), (1, 2)]
-    assert found.strongest(5, against=True) == [(1, 0, pytest.approx(-0.6))]
-    assert found.to_change == 1
-    assert found.share_of_five == pytest.approx(1.0)
-    said = found.in_words(["dog", "owl", "rain"])
-    assert said == (
-        "Loudest for ‘dog’ against ‘owl’: layer 1 head 2, layer 2 head 3. Loudest for ‘owl’: layer 2 head 1. "
-        "With its loudest head silent it would be ‘owl’."
-    )
-    assert reasons(parts, 0, 2).in_words(["dog", "owl", "rain"]).count("‘rain’") == 3
-    assert reasons(parts, best=2).to_change == 0  # the rival is ahead as it is
-
-
-def test_reasons_that_rest_on_many_heads_say_so() -> None:
-    lead = np.full((2, 5), 0.1, dtype=np.float32)
-    assert "; together 50 % of what was said for it. No head spoke for ‘b’." in Reasons(0, 1, lead).in_words(["a", "b"])
-    lead[1] = -0.03
-    assert Reasons(0, 1, lead).in_words(["a", "b"]).endswith("With the 4 loudest heads silent it would be ‘b’.")
-    lead[1] = [0.1, 0.1, 0.1, 0.1, -0.05]
-    assert Reasons(0, 1, lead).in_words(["a", "b"]).endswith("With half of all heads silent the answer would be the same.")
 
 
 def test_classes_that_share_heads_stand_together() -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from calm_core import confidence
 from calm_core.classifier import CalmClassifier
-from calm_core.inspection import reasons
+from calm_core.reasons import reasons
 
 from .browsing import needs_chromium
 from .serving import CLASSES, ONE_HEARS, PER_CLASS, WatchedStudio, add_zip, learn, opened, predict, sound, tab, values

@@ -19,7 +19,7 @@ from calm_core.cli import main
 from calm_core.dataset import Clip
 from calm_core.errors import BundleError
 from calm_core.figures import SCRIPT
-from calm_core.inspection import reasons
+from calm_core.reasons import reasons
 from calm_core.studio import ClipPrediction, Learned
 from calm_core.vectors import HeadVectors
 
