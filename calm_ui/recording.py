@@ -35,7 +35,7 @@ def build_recording(page: Page) -> None:
             file = gr.File(label="Recording of up to an hour", file_types=AUDIO_TYPES, height=150, elem_id="recording-file")
             with gr.Column(min_width=280):
                 sure = gr.Slider(
-                    0.3, 0.99, value=CONFIDENCE, step=0.01, label="An event has at least this confidence", elem_id="recording-sure"
+                    30, 99, round(100 * CONFIDENCE), step=1, label="An event has at least this confidence (%)", elem_id="recording-sure"
                 )
                 unlike = gr.Checkbox(
                     False, label="Also what is unlike all classes", info="“None of these” by the rule of 90 %.", elem_id="recording-unlike"
@@ -71,10 +71,10 @@ def build_recording(page: Page) -> None:
 
         yield from computing(desk, work)
 
-    def show(heard: Heard | None, confidence: float, unlike: bool) -> list[Any]:
+    def show(heard: Heard | None, percent: float, unlike: bool) -> list[Any]:
         if heard is None:
             return [gr.skip()] * 6
-        path, line = heard
+        (path, line), confidence = heard, percent / 100
         events = line.events(confidence, unlike=unlike)
         chart = figures.class_curves(line.edges_s(), line.probabilities, line.class_names, confidence, ~line.fits)
         said = words.caption(predict_words.unlike_windows(line.unlike(confidence), confidence, unlike))
