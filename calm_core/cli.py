@@ -6,6 +6,7 @@ Results go to stdout, progress and remarks to stderr. Exit codes: 0 done, 1 a Ca
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import sys
@@ -22,10 +23,11 @@ from .classifier import CalmClassifier
 from .confidence import COVERAGE, Proportion
 from .dataset import ClipCheck
 from .doctor import examine
-from .errors import BackboneError, BundleError, CalmError, DataError, OptionError
+from .errors import BackboneError, BundleError, CalmError, DataError, OptionError, ProjectError
 from .library.project import Project
 from .library.records import Entry, Judgement, Snapshot, count_clips, newly_judged
 from .library.shelf import projects_home
+from .library.storage import holds_project
 from .options import NEUTRAL_PROMPT, ExtractOptions, FitOptions, Pooling, ReliabilitySource, Scheme, listed_prompt
 from .studio import ClipPrediction, Doubt, Learned, Studio
 from .timeline import CONFIDENCE, WINDOW_S, timeline
@@ -338,16 +340,25 @@ def _label(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         if p.error:
             print(f"not predicted: {p.error}", file=sys.stderr)
         else:
-            opinions[i] = export.Opinion(p.label, p.confidence, dict(zip(model.class_names, p.scores.tolist(), strict=True)))
+            chances = p.scores if p.probabilities is None else p.probabilities
+            opinions[i] = export.Opinion(p.label, p.confidence, dict(zip(model.class_names, chances.tolist(), strict=True)))
             if p.confidence is None or p.confidence >= arguments.above:
                 said = Judgement(p.label, "positive", "machine", p.confidence)
-        entries.append(Entry(i, p.path, "", p.name, None, None, None, None, None, None, None, said))
+        entries.append(Entry(i, p.path, _sha256(p.path), p.name, None, None, None, None, None, None, None, said))
     export.write_csv(entries, arguments.output, opinions)
     if model.calibration_note:
         print(f"note: {model.calibration_note}", file=sys.stderr)
     labelled = sum(entry.label is not None for entry in entries)
     result = {"output": str(arguments.output), "clips": len(entries), "labelled": labelled, "not_predicted": len(entries) - len(opinions)}
     return result, f"labelled {labelled} of {len(entries)} clips; wrote {arguments.output}"
+
+
+def _sha256(path: Path) -> str:
+    """By which `import` knows a clip again; "" for a file that can't be read."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _simulate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -384,7 +395,7 @@ def _import(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     if not source.exists():
         raise DataError(f"{source.name!r} doesn't exist; check the path {str(source)!r}.")
     if arguments.project is not None and source.suffix.lower() in (".csv", ".tsv", ".txt"):
-        with Project(arguments.project) as project:
+        with _project(arguments.project) as project:
             told = importing.read_labels(source, project.snapshot().entries, arguments.recording)
             project.judge(told, f"labels of {count_clips(len(told))} from {source.name}")
             return _imported(project, 0, len(told), ())
@@ -394,15 +405,24 @@ def _import(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         _report_left_out(left_out, ())
         if not good:
             raise DataError(f"none of the {len(clips)} clips can be used; the reasons stand above.")
-        with Project(arguments.project) if arguments.project else Project.create(projects_home(), source.stem) as project:
+        with _project(arguments.project) if arguments.project else Project.create(projects_home(), source.stem) as project:
             before, added = project.snapshot(), len(project.add(good))
             return _imported(project, added, newly_judged(before, project.snapshot()), left_out)
+
+
+def _project(folder: Path) -> Project:
+    if not holds_project(folder):
+        raise ProjectError(f"there is no project in {str(folder)!r}; `import` without --project makes one and says where.")
+    return Project(folder)
 
 
 def _imported(project: Project, added: int, relabelled: int, left_out: Sequence[ClipCheck]) -> tuple[dict[str, Any], str]:
     now = project.snapshot()
     result = {"project": str(project.folder), "added": added, "relabelled": relabelled, "clips": len(now.entries)}
-    text = f"added {count_clips(added)}, labels of {count_clips(relabelled)}; {count_clips(len(now.entries))} in project {project.folder}"
+    labelled = sum(entry.label is not None for entry in now.entries)
+    here = f"labels of {count_clips(relabelled)} that were here" if relabelled else ""
+    done = ", ".join(part for part in (f"added {count_clips(added)}" if added or not here else "", here) if part)
+    text = f"{done}; {count_clips(len(now.entries))}, {labelled} with a label, in project {project.folder}"
     return {**result, "classes": now.class_counts, "left_out": _left_out(left_out)}, text
 
 
@@ -412,11 +432,13 @@ def _export(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         _require_place(output)
     else:
         export.require_new_folder(output)
-    with Project(arguments.project) as project:
+    with _project(arguments.project) as project:
         now, opinions = project.snapshot(), _opinions(project, arguments) if arguments.format in _OPINIONATED else {}
         _WRITERS[arguments.format](now, output, opinions)
-    result = {"project": str(arguments.project), "format": arguments.format, "output": str(output), "clips": len(now.entries)}
-    text = f"wrote {count_clips(len(now.entries))} as {arguments.format} to {output}"
+    written = sum(export.has_place(entry, arguments.format) for entry in now.entries)
+    result = {"project": str(arguments.project), "format": arguments.format, "output": str(output), "clips": written}
+    rest = f" ({len(now.entries) - written} without a label that it takes)" if written < len(now.entries) else ""
+    text = f"wrote {count_clips(written)} as {arguments.format} to {output}{rest}"
     return {**result, "predicted": len(opinions)}, text + (f", {len(opinions)} of them with a prediction" if opinions else "")
 
 

@@ -39,6 +39,7 @@ from .studio import Studio
 
 Array = NDArray[np.float32]
 T = TypeVar("T")
+Answered = Literal["uncertain", "excluded", "labelled"]  # by a person
 Source = Literal["classifier", "words"]  # of machine-made labels: the classifier of the labels, or the backbone's own answers
 
 
@@ -133,15 +134,17 @@ class Labelling:
             self._refresh()
             return Added(ids, len(clips) - len(ids), unusable, newly_judged(before, self.now))
 
-    def correct(self, path: Path, name: str, label: str) -> None:
-        """A person's word about a sound that may or may not be among the clips: it is labelled here, or added with the label; one act."""
+    def correct(self, path: Path, name: str, label: str, *, add: bool = True) -> bool:
+        """A person's word about a sound that may or may not be among the clips: it is labelled here, or, where add, added with the label;
+        one act. Whether the project has it now."""
         with self._lock, path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             here = [entry.id for entry in self.now.entries if entry.sha256 == sha256]
             if here:
                 self.judge(here, label)
-            else:
+            elif add:
                 self.add_checked(*checked([NewClip(path, name, Judgement(label, "positive", "person"))]))
+            return bool(here) or add
 
     def take_labels(self, source: Path, recording: str = "") -> int:
         """Takes over what a file of labels says about clips that are here (`read_labels`), as one act; about how many."""
@@ -223,6 +226,15 @@ class Labelling:
                 features = self._sketches.reshape(len(self._sketches), -1)
                 ranked = pool[np.argsort(-typical * active.novelty(features[pool], features[labelled]), kind="stable")]
             return tuple(self._suggest(entries[place]) for place in ranked[:count].tolist())
+
+    def answered(self, kind: Answered) -> tuple[Suggestion, ...]:
+        """Clips that a person answered so, as a classifier without them hears them; of the labelled ones those first whose label it
+        doubts most."""
+        with self._lock:
+            if kind != "labelled":
+                return tuple(self._suggest(entry) for entry in self.now.entries if entry.state == kind)
+            found = [self._suggest(entry) for entry in self.now.entries if entry.learnable]
+            return tuple(sorted(found, key=lambda s: dict(s.chances).get(str(s.entry.label), 1.0)))
 
     def get_ready(self, clip: int) -> None:
         """Does ahead what an answer about this clip will need: to be called once the page shows it."""

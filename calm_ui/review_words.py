@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from calm_core.confidence import Proportion
+from calm_core.export import has_place
 from calm_core.labelling import Acceptance, Added, Labelling, Source
 from calm_core.library.records import CurvePoint, Entry
 from calm_core.library.shelf import ProjectInfo
@@ -380,7 +381,7 @@ def export_note(bench: Bench, format: str) -> str:
     if format in ("csv", "audiofolder", "label-studio"):
         columns = " In the columns: state (positive, uncertain, excluded), judge (person, machine)." if format == "csv" else ""
         return f"All {count(len(entries), 'clip')}, with labels and states.{columns}{marked}"
-    given = sum(e.state == "positive" or (format != "class-folders" and e.state == "uncertain" and e.label is not None) for e in entries)
+    given = sum(has_place(entry, format) for entry in entries)
     plain = f" {machine} of the labels {'is' if machine == 1 else 'are'} machine-made, which this format can't tell." if machine else ""
     return f"{given} of {count(len(entries), 'clip')}: those with a class that aren't excluded.{plain if format != 'raven' else marked}"
 

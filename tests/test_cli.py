@@ -214,6 +214,25 @@ def test_import_and_export_and_back(capsys: pytest.CaptureFixture, class_folders
         assert (code, "isn't empty" in err) == (1, True)
 
 
+def test_labels_of_a_pool_are_imported_onto_its_project(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
+    model, labels = tmp_path / "tones.safetensors", tmp_path / "labels.csv"
+    run(capsys, "fit", class_folders, "-o", model, "--backbone", "fake")
+    project = json.loads(run(capsys, "import", class_folders / "low", "--unlabelled", "--json")[1])["project"]
+    run(capsys, "label", model, class_folders / "low", "-o", labels)
+    code, out, _ = run(capsys, "import", labels, "--project", project)
+    assert (code, out) == (0, f"labels of 4 clips that were here; 4 clips, 4 with a label, in project {project}\n")
+    run(capsys, "import", class_folders / "high", "--unlabelled", "--project", project)
+    code, out, _ = run(capsys, "export", project, "--format", "raven", "-o", tmp_path / "selections.txt")
+    assert (code, out) == (0, f"wrote 4 clips as raven to {tmp_path / 'selections.txt'} (4 without a label that it takes)\n")
+    assert len(pd.read_csv(tmp_path / "selections.txt", sep="\t")) == 4
+
+
+def test_a_project_that_is_not_there_is_told_with_what_to_do(capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path) -> None:
+    for arguments in (("import", class_folders, "--project", tmp_path / "new"), ("export", tmp_path / "new", "-o", tmp_path / "x.csv")):
+        code, _, err = run(capsys, *arguments)
+        assert (code, "there is no project in" in err, "without --project makes one" in err) == (1, True, True)
+
+
 def test_an_exported_table_has_predictions_where_labels_teach_them(
     capsys: pytest.CaptureFixture, class_folders: Path, tmp_path: Path
 ) -> None:

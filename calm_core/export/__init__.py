@@ -19,13 +19,14 @@ from .places import (
     write_audacity,
     write_raven,
 )
-from .rows import Opinion
+from .rows import Opinion, has_place
 
 __all__ = [
     "Opinion",
     "Region",
     "audacity",
     "audacity_track",
+    "has_place",
     "is_our_table",
     "match_labels",
     "match_regions",

@@ -13,7 +13,7 @@ from ..errors import DataError
 from ..library.records import Entry, Judgement, NewClip
 from ..tables import LABEL_COLUMNS
 from .files import copy_clip, distinct, file_names, new_folder, safe_name
-from .rows import KEPT, Opinion, file_inside, judgement, new_clip, number, read_csv
+from .rows import KEPT, Opinion, file_inside, has_place, judgement, new_clip, number, read_csv
 
 Layout = Literal["folders", "metadata"]
 
@@ -55,7 +55,7 @@ def write_audiofolder(entries: Sequence[Entry], into: Path, layout: Layout = "me
     file_name, label and everything else, of all clips. Raises DataError for a folder that isn't empty.
     """
     new_folder(into)
-    chosen = list(entries) if layout == "metadata" else [e for e in entries if e.state == "positive"]
+    chosen = list(entries) if layout == "metadata" else [e for e in entries if has_place(e, "class-folders")]
     files = file_names(chosen)
     if layout == "folders":
         folders = distinct({name: safe_name(name) for name in sorted({str(e.label) for e in chosen})})

@@ -12,7 +12,7 @@ import pandas as pd
 from ..errors import DataError
 from ..library.records import Entry, Judgement
 from .files import distinct, new_folder, safe_name
-from .rows import read_csv
+from .rows import has_place, read_csv
 
 _RAVEN = ("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)")
 
@@ -34,10 +34,10 @@ def regions(entries: Sequence[Entry]) -> dict[str, list[tuple[Entry, Region]]]:
     """
     found: dict[str, list[tuple[Entry, Region]]] = defaultdict(list)
     for entry in entries:
-        if entry.state in ("positive", "uncertain") and entry.label is not None:
+        if has_place(entry, "raven"):
             start, end = entry.start_s or 0.0, entry.end_s if entry.end_s is not None else (entry.seconds or 0.0)
             name = entry.recording or entry.name
-            found[name].append((entry, Region(start, end, entry.label, name)))
+            found[name].append((entry, Region(start, end, str(entry.label), name)))
     return {name: sorted(rows, key=lambda row: (row[1].start_s, row[1].end_s, row[1].label)) for name, rows in sorted(found.items())}
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..archive import leads_out
 from ..errors import DataError, ProjectError
-from ..library.records import Judgement, NewClip
+from ..library.records import Entry, Judgement, NewClip
 
 KEPT = ("name", "state", "judge", "judge_confidence", "fold", "group", "recording", "start_s", "end_s")  # what only we write
 
@@ -31,6 +31,13 @@ class Opinion:
         """The lead of the best score over the second."""
         best = sorted(self.scores.values(), reverse=True)
         return best[0] - best[1] if len(best) > 1 else None
+
+
+def has_place(entry: Entry, format: str) -> bool:
+    """Whether the clip is written: tables take all, places in recordings those with a class, class folders those that are sure of it."""
+    if format in ("audacity", "raven"):
+        return entry.label is not None and entry.state in ("positive", "uncertain")
+    return format != "class-folders" or entry.state == "positive"
 
 
 def read_csv(path: Path, separator: str = ",", rows: int | None = None) -> pd.DataFrame:
