@@ -69,7 +69,7 @@ def build_demo(studio: Studio | None = None, backbone: str = DEFAULT_BACKBONE, s
             with gr.Tab("Clips", id="clips"):
                 clear = build_clips(page, demo)
             with gr.Tab("Learn", id="learn"):
-                learn = build_learn(page, demo)
+                learn = build_learn(page, bench, demo)
             with gr.Tab("Predict", id="predict"):
                 build_predict(page, bench, learn, clear, demo)
                 build_recording(page)

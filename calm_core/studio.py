@@ -125,9 +125,11 @@ class Learned:
         said = [f"‘{name}’ ({_wide(tested[name])})" for name in vague[:NAMED_AT_MOST]]
         if others := len(vague) - len(said):
             said.append(f"{others} more class{'es' * (others > 1)}")
+        untested = [name for name in self.class_accuracy if name not in tested]
+        which = "this class is" if len(vague) == 1 else "these are"
         return (
-            f"Too few clips to tell how well these are recognised: {', '.join(said)}. "
-            f"Record more of ‘{vague[0]}’ first; with ten clips of a class its number begins to mean something.",
+            f"Too few clips to tell how well {which} recognised: {', '.join(said)}. "
+            f"Record more of ‘{[*untested, *vague][0]}’ first; with ten clips of a class its number begins to mean something.",
         )
 
 

@@ -173,18 +173,21 @@ class Bench:
 
         self.whole(add)
 
-    def correct(self, path: Path, name: str, label: str) -> str:
-        """What another tab's visitor says about a sound joins the open project; its name, "" where none is open."""
+    def correct(self, path: Path, name: str, label: str, *, add: bool = True) -> str:
+        """What another tab's visitor says about a sound reaches the open project, where add also a sound that isn't there; the project's
+        name, "" where none has it."""
         if self.labelling is None:
             return ""
+        there = False
 
         def correct(work: Labelling) -> Said:
-            work.correct(path, name, label)
-            return Said("label", name, label)
+            nonlocal there
+            there = work.correct(path, name, label, add=add)
+            return Said("label", name, label) if there else self.said
 
         self.reload()  # what another window did goes before
         self.whole(correct)
-        return self.labelling.now.name if self.said.what == "label" else ""
+        return self.labelling.now.name if there else ""
 
     def confirm(self) -> None:
         """A person vouches for all machine-made labels."""

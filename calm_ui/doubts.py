@@ -6,18 +6,21 @@ from typing import Any, Literal
 
 import gradio as gr
 
+from calm_core.errors import CalmError
 from calm_core.studio import Doubt
 
 from . import learn_words
-from .messages import told
+from .bench import Bench
+from .messages import told, warn
 from .page import LIGHT, VIEW, Page
 from .session import Current, Desk
 
 Decision = Literal["relabelled", "removed", "confirmed"]
 
 
-def build_doubts(page: Page, demo: gr.Blocks) -> None:
-    """Builds the part inside the current context; out of sight while no label is in doubt."""
+def build_doubts(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
+    """Builds the part inside the current context; out of sight while no label is in doubt. bench: a `Bench`, whose open project is told
+    of another label for a clip that it has."""
     desk, current = page.desk, page.current
     with gr.Column(visible=False, elem_id="doubts") as part:
         gr.Markdown("### Labels to look at again")
@@ -56,21 +59,27 @@ def build_doubts(page: Page, demo: gr.Blocks) -> None:
     def select(desk: Desk, current: Current, event: gr.SelectData) -> list[Any]:
         return asked(current.doubts(desk.session)[int(event.row_value[0]) - 1])
 
-    def decide(desk: Desk, current: Current, doubt: Doubt | None, what: Decision) -> tuple[Desk, str]:
+    def decide(desk: Desk, bench: Bench, current: Current, doubt: Doubt | None, what: Decision) -> tuple[Desk, Any, str]:
         if doubt not in current.doubts(desk.session):  # pressed twice, or settled in the tab Clips
-            return desk, ""
+            return desk, gr.skip(), ""
+        project = ""
         if what == "relabelled":
             desk.relabel([doubt.clip], doubt.predicted)
+            try:
+                project = bench.correct(doubt.clip.path, doubt.clip.name, doubt.predicted, add=False)
+            except CalmError as error:  # the clip has its other label here all the same
+                warn(error)
         elif what == "removed":
             desk.remove([doubt.clip])
         else:
             desk.confirm(doubt.clip)
-        return desk.touched(), learn_words.decided(what, doubt, len(current.doubts(desk.session)))
+        seen = bench.touched() if project else gr.skip()
+        return desk.touched(), seen, learn_words.decided(what, doubt, len(current.doubts(desk.session)), project)
 
     detail = [chosen, question, player, relabel, keep]
     gr.on([demo.load, desk.change, current.change], show, [desk, current], [part, intro, table, *detail], **VIEW)
     current.change(lambda: "", None, status, **LIGHT)
     table.select(select, [desk, current], detail, **VIEW)
     for button, what in ((relabel, "relabelled"), (keep, "confirmed"), (remove, "removed")):
-        press = told(lambda desk, current, doubt, what=what: decide(desk, current, doubt, what))
-        button.click(press, [desk, current, chosen], [desk, status], **LIGHT)
+        press = told(lambda desk, bench, current, doubt, what=what: decide(desk, bench, current, doubt, what))
+        button.click(press, [desk, bench, current, chosen], [desk, bench, status], **LIGHT)

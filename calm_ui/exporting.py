@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,25 @@ FORMATS: dict[str, tuple[str, str, Callable[[Labelling, Path], None]]] = {
 }
 
 
-def build_exporting(bench: gr.State) -> gr.File:
-    """Builds the part inside the current context; returns the box for files to bring in, for the tab to listen to."""
+@dataclass(frozen=True, slots=True)
+class Exporting:
+    """What the tab follows. brought: the box for files to bring in; made_at: the project's revision that the offered file is of, None
+    where none is offered; offered: the outputs of `outdated`."""
+
+    brought: gr.File
+    made_at: gr.State
+    offered: tuple[gr.components.Component, ...]
+
+    @staticmethod
+    def outdated(bench: Bench, made_at: int | None) -> list[Any]:
+        """A file is offered no longer than the labels in it are the project's."""
+        if made_at is None or (bench.labelling is not None and bench.labelling.project.revision == made_at):
+            return [gr.skip()] * 3
+        return [gr.update(visible=False), words.caption(review_words.EXPORT_AGAIN), None]
+
+
+def build_exporting(bench: gr.State) -> Exporting:
+    """Builds the part inside the current context."""
     with gr.Accordion("Export, and bring labels back in", open=False, elem_id="review-export"), gr.Row(equal_height=False):
         with gr.Column(min_width=300):
             choice = gr.Dropdown(
@@ -61,20 +79,23 @@ def build_exporting(bench: gr.State) -> gr.File:
                 elem_id="export-import",
             )
 
+    made_at = gr.State(None)
+
     @told
     def write(bench: Bench, format: str) -> list[Any]:
         turn = bench.turn
         made = exported(bench, format)
         seen = bench.touched() if bench.turn != turn else bench  # another tab's labels came in: the page must show them
         ready = gr.update(value=str(made), label=f"Download {made.name}", visible=True)
-        return [ready, words.caption(review_words.export_note(bench, format)), seen]
+        return [ready, words.caption(review_words.export_note(bench, format)), bench.require().project.revision, seen]
 
     def explain(format: str) -> list[Any]:
-        return [words.caption(review_words.READERS[format]), gr.update(visible=False), ""]
+        return [words.caption(review_words.READERS[format]), gr.update(visible=False), "", None]
 
-    button.click(write, [bench, choice], [file, note, bench], **LIGHT)
-    choice.input(explain, choice, [readers, file, note], **LIGHT)
-    return brought
+    offered = (file, note, made_at)
+    button.click(write, [bench, choice], [*offered, bench], **LIGHT)
+    choice.input(explain, choice, [readers, *offered], **LIGHT)
+    return Exporting(brought, made_at, offered)
 
 
 def exported(bench: Bench, format: str) -> Path:

@@ -58,8 +58,8 @@ class LearnTab:
     settings: tuple[gr.components.Component, ...]
 
 
-def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
-    """Builds the tab inside the current context."""
+def build_learn(page: Page, bench: gr.State, demo: gr.Blocks) -> LearnTab:
+    """Builds the tab inside the current context; bench: a `Bench`."""
     desk, current = page.desk, page.current
     notice = gr.HTML(elem_id="learn-notice")
     with gr.Row():
@@ -75,7 +75,7 @@ def build_learn(page: Page, demo: gr.Blocks) -> LearnTab:
     with gr.Column(visible=False, elem_id="learn-result") as result:
         headline = gr.HTML(elem_id="learn-headline")
         warnings = gr.HTML(elem_id="learn-warnings")
-        build_doubts(page, demo)
+        build_doubts(page, bench, demo)
         with gr.Row():
             with gr.Column(min_width=320):
                 gr.Markdown("### How often each class is recognised")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from calm_core.confidence import Proportion
 from calm_core.errors import CalmError, Cancelled
 from calm_core.evaluation import MethodResult
 from calm_core.options import FitOptions
@@ -140,9 +141,12 @@ def calibration_text(learned: Learned) -> str:
         return f'<p class="calm-caption">{esc(capital(learned.model.calibration_note))}</p>'
     sure, right = found.overall
     n = int(found.counts.sum())
+    low, high = Proportion(round(right * n), n).interval
     verdict = (
         "it promises about what it keeps"
         if abs(sure - right) < CLOSE
+        else "so few clips can't tell whether it promises too much or too little"
+        if low <= sure <= high
         else "it promises too much"
         if sure > right
         else "it promises too little: it is right more often than it says"
@@ -196,10 +200,11 @@ def doubt_question(doubt: Doubt) -> str:
     )
 
 
-def decided(what: str, doubt: Doubt, left: int) -> str:
-    """What was done about a doubt, and what comes next; what: relabelled, removed or confirmed."""
+def decided(what: str, doubt: Doubt, left: int, project: str = "") -> str:
+    """What was done about a doubt, and what comes next; what: relabelled, removed or confirmed; project: that was told of it too."""
+    there = f", in the project “{project}” too" if project else ""
     done = {
-        "relabelled": f"{doubt.clip.name} is now one of your ‘{doubt.predicted}’ clips.",
+        "relabelled": f"{doubt.clip.name} is now one of your ‘{doubt.predicted}’ clips{there}.",
         "removed": f"{doubt.clip.name} is removed from your clips.",
         "confirmed": f"{doubt.clip.name} stays ‘{doubt.given}’.",
     }[what]

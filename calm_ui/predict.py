@@ -52,7 +52,7 @@ def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, 
             interactive=False,
             wrap=True,
             max_height=320,
-            column_widths=["38px", "180px", "130px", "200px", "116px", "170px", "378px"],
+            column_widths=["34px", "126px", "96px", "118px", "190px", "170px", "478px"],
             label="Answers; choose a row to see its reasons",
             elem_id="predict-table",
         )

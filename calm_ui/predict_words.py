@@ -12,7 +12,7 @@ from calm_core.workspace import Workspace
 from .session import Answers, Current
 from .words import classes_of, count, esc, example_notice, listed, notice, percent
 
-PREDICTION_HEADERS = ["#", "file", "answer", "what fits (90\u202f%)", "confidence", "next best", "note"]
+PREDICTION_HEADERS = ["#", "file", "answer", "confidence", "what fits (90\u202f%)", "next best", "note"]
 
 
 def ranked(row: ClipPrediction, class_names: Sequence[str]) -> list[tuple[str, float | None]]:
@@ -34,7 +34,7 @@ def prediction_rows(
         second, unlike = _named(ranked(row, class_names)[1:2]), row.prediction_set == ()
         # A confidence shares 100 % among the known classes: beside "none of these" it would say that noise is surely one of them.
         sure, second = ("", "") if unlike else ("" if row.confidence is None else percent(row.confidence), second)
-        found.append([number, row.name, row.label + "?" * unlike, set_in_short(row, class_names), sure, second, ""])
+        found.append([number, row.name, row.label + "?" * unlike, sure, set_in_short(row, class_names), second, ""])
         if given := (learned or {}).get(number - 1):
             found[-1][-1] = f"you said {given}; now one of your clips, so this answer is no test"
     return found

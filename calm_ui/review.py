@@ -13,7 +13,7 @@ from calm_core.active import Order
 from calm_core.audio import AUDIO_SUFFIXES
 from calm_core.confidence import Proportion
 from calm_core.errors import DataError
-from calm_core.labelling import Source
+from calm_core.labelling import Answered, Source
 from calm_core.library.shelf import delete_project, project_info
 
 from . import review_words, words
@@ -39,6 +39,9 @@ REMEMBER_LINK = """(link) => {
 CLIP_ON_PAGE = """(bench, label) => {
   return [bench, label, Number(document.querySelector('#review-answers .calm-answering')?.dataset.clip) || null];
 }"""
+
+# What a row of a table further down opens.
+TO_THE_CLIP = "() => document.querySelector('#review-head').scrollIntoView({block: 'start'})"
 
 
 def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) -> None:
@@ -122,6 +125,20 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
                 elem_id="review-machine-table",
             )
             confirm = gr.Button("Confirm them", elem_id="review-confirm")
+        with gr.Accordion("Look at an answer again", open=False, elem_id="review-again-box"):
+            kind = gr.Dropdown(
+                review_words.ANSWERED_CHOICES, value="uncertain", label="Clips", filterable=False, elem_id="review-again-kind"
+            )
+            again_note = gr.HTML(elem_id="review-again-note")
+            again = gr.Dataframe(
+                headers=review_words.ANSWERED_HEADERS,
+                interactive=False,
+                wrap=True,
+                max_height=260,
+                column_widths=["48px", "120px", "96px", "190px"],
+                show_label=False,
+                elem_id="review-again-table",
+            )
         with gr.Accordion("Accuracy by number of labels", open=False, elem_id="review-curve-box") as curve_box:
             curve_text = gr.HTML(elem_id="review-curve-text")
             curve = gr.Plot(show_label=False, elem_id="review-curve")
@@ -161,7 +178,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
             listen = gr.Button("Listen to the clips that are still unheard", visible=False, elem_id="review-listen")
         teach = gr.Button("Learn from these labels", visible=False, elem_id="review-teach")
         gr.HTML(words.caption(review_words.REVIEW_METHOD), elem_id="review-method")
-        brought = build_exporting(bench)
+        exporting = build_exporting(bench)
         link = gr.HTML(elem_id="review-link")
         with gr.Row():
             leave = gr.Button("Close this project", size="sm", elem_id="review-leave")
@@ -216,7 +233,14 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         why = review_words.other_backbone(bench, backbone)
         return [gr.update(visible=bool(why)), words.notice(why, "warning"), f"Listen again with {words.backbone_title(backbone)}"]
 
-    def details(bench: Bench, percent: float, source: Source) -> list[Any]:
+    def answered(bench: Bench, kind: Answered) -> list[Any]:
+        found = bench.labelling.answered(kind) if bench.labelling else ()
+        return [
+            words.caption(review_words.answered_note(found, kind)),
+            gr.update(value=review_words.answered_rows(found), visible=bool(found)),
+        ]
+
+    def details(bench: Bench, percent: float, source: Source, kind: Answered, made_at: int | None) -> list[Any]:
         """What may follow a moment after an answer."""
         made = bench.machine_made()
         points = bench.labelling.curve if bench.labelling else ()
@@ -233,6 +257,8 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
             _curve_figure(points),
             review_words.curve_rows(points),
             gr.update(value=review_words.learn_from(bench), visible=bool(review_words.learn_from(bench))),
+            *answered(bench, kind),
+            *exporting.outdated(bench, made_at),
         ]
 
     def look_ahead(bench: Bench, percent: float, source: Source) -> list[Any]:
@@ -249,7 +275,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         except DataError as error:
             return [words.caption(words.capital(str(error))), gr.update(value="Accept them", interactive=False), *asks]
         accepted = gr.update(value=f"Accept {words.count(len(found.clips), 'suggestion')}", interactive=bool(found.clips))
-        return [words.caption(review_words.acceptance(found)), accepted, *asks]
+        return [words.caption(review_words.acceptance(found) if bench.left() else review_words.NONE_LEFT), accepted, *asks]
 
     def choose_source(bench: Bench, source: Source) -> list[Any]:
         percent = review_words.BEGIN_AT[source]
@@ -320,14 +346,16 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
 
     seen = [head, answers, line, player, spectrum]
     ahead = [preview, accept, asking, ask]
-    detailed = [*ahead, source, machine, made, confirm, curve_text, curve, curve_table, teach]
-    follow = {"fn": details, "inputs": [bench, confidence, source], "outputs": detailed} | VIEW
+    detailed = [*ahead, source, machine, made, confirm, curve_text, curve, curve_table, teach, again_note, again, *exporting.offered]
+    follow = {"fn": details, "inputs": [bench, confidence, source, kind, exporting.made_at], "outputs": detailed} | VIEW
     keys.submit(press, bench, seen, trigger_mode="multiple", **AT_ONCE).then(**follow)
     new_class.submit(name_class, [bench, new_class, on_page], [*seen, new_class], js=CLIP_ON_PAGE, **LIGHT).then(**follow)
     order.input(reorder, [bench, order], seen, **LIGHT)
     accept.click(accept_all, [bench, confidence, source], seen, **LIGHT).then(**follow)
     confirm.click(confirm_all, bench, seen, **LIGHT).then(**follow)
-    made.select(choose, bench, seen, **LIGHT)
+    for table in (made, again):
+        table.select(choose, bench, seen, **LIGHT).then(None, js=TO_THE_CLIP)
+    kind.input(answered, [bench, kind], [again_note, again], **VIEW)
     confidence.input(look_ahead, [bench, confidence, source], ahead, **VIEW)
     source.change(choose_source, [bench, source], [confidence, *ahead], **VIEW)
     listen_for.submit(name_classes, [bench, listen_for], [*seen, listen_for], **LIGHT).then(**follow)
@@ -344,7 +372,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         (name.submit, jobs.start_project, [*basic, page.backbone, name, begins]),
         (reopen.click, jobs.open_listed, [*basic, page.backbone, listed]),
         (returned.upload, jobs.bring_back, [*basic, page.backbone, returned]),
-        (brought.upload, jobs.bring_in, [*basic, brought]),
+        (exporting.brought.upload, jobs.bring_in, [*basic, exporting.brought]),
         (files.upload, jobs.add_files, [*basic, files]),
         (folder.upload, jobs.add_folder, [*basic, folder]),
         (recording.upload, jobs.add_recording, [*basic, recording, window]),
@@ -357,7 +385,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
         done = asked.then(handler, inputs, outputs, **COMPUTE)
         done.then(**touch)
         done.failure(**touch)
-        if inputs[-1] in (returned, brought, files):
+        if inputs[-1] in (returned, exporting.brought, files):
             free(done, inputs[-1])
         if recording in inputs:
             free(done, recording)

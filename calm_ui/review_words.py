@@ -10,7 +10,7 @@ from typing import Any
 
 from calm_core.confidence import Proportion
 from calm_core.export import has_place
-from calm_core.labelling import Acceptance, Added, Labelling, Source
+from calm_core.labelling import Acceptance, Added, Answered, Labelling, Source, Suggestion
 from calm_core.library.records import CurvePoint, Entry
 from calm_core.library.shelf import ProjectInfo
 from calm_core.pseudo_labels import SAMPLES
@@ -30,6 +30,11 @@ ORDER_CHOICES = [
     ("classes with few labels first", "balanced"),
     ("random", "random"),
 ]
+ANSWERED_CHOICES = [("called uncertain", "uncertain"), ("excluded", "excluded"), ("labelled, the most doubtful first", "labelled")]
+ANSWERED_HEADERS = ["clip", "file", "your answer", "the other clips say"]
+EXPORT_AGAIN = "The project has changed since it was exported; export it again."
+NONE_LEFT = "Every clip has an answer: there is nothing to accept."
+MOST_ANSWERED = 100  # rows
 MACHINE_HEADERS = ["clip", "file", "label", "confidence"]
 CURVE_HEADERS = ["labelled clips", "recognised", "accuracy", "95 % interval", "backbone"]
 DIGITS = "1234567890"
@@ -128,6 +133,11 @@ def review_head(bench: Bench) -> str:
     if entry.state == "positive" and entry.judgement.judge == "machine":
         sure = f" at {percent(entry.judgement.confidence)}" if entry.judgement.confidence is not None else ""
         lines.append(f'<p class="calm-big">Machine-made{sure}: <b>‘{esc(entry.label)}’</b></p><p>Press Enter to confirm it.</p>')
+    elif entry.state == "positive":
+        lines.append(f'<p class="calm-big">You called it <b>‘{esc(entry.label)}’</b></p>')
+        sure = "" if suggestion.confidence is None else f", {percent(suggestion.confidence)} sure"
+        others = f"The other clips make it ‘{esc(suggestion.label)}’{sure}. " if suggestion.label else ""
+        lines.append(f"<p>{others}Press Enter to keep it, or answer anew.</p>")
     elif not suggestion.label:
         lines.append(f'<p class="calm-big">What is this?</p><p>{esc(_no_suggestion(bench))}</p>')
     elif suggestion.fits == ():  # no confidence beside it, as in the tab Predict
@@ -287,6 +297,25 @@ def machine_rows(entries: Sequence[Entry]) -> list[list[Any]]:
     return [[e.id, e.name, e.label, "" if e.judgement.confidence is None else percent(e.judgement.confidence)] for e in entries]
 
 
+def answered_rows(found: Sequence[Suggestion]) -> list[list[Any]]:
+    """The first MOST_ANSWERED, each with what a classifier without it says."""
+    rows = []
+    for each in found[:MOST_ANSWERED]:
+        said = f"‘{each.label}’" + ("" if each.confidence is None else f" {percent(each.confidence)}") if each.label else ""
+        agrees = "" if not said or each.entry.state != "positive" else "✓ " if each.label == each.entry.label else "✗ "
+        rows.append([each.entry.id, each.entry.name, each.entry.label or each.entry.state, agrees + said])
+    return rows
+
+
+def answered_note(found: Sequence[Suggestion], kind: Answered) -> str:
+    if not found:
+        return {"uncertain": "You called no clip uncertain.", "excluded": "No clip is excluded.", "labelled": "You labelled no clip yet."}[
+            kind
+        ]
+    cut = f" The first {MOST_ANSWERED} of {len(found)} are shown." if len(found) > MOST_ANSWERED else ""
+    return f"Choose a row to hear the clip above and to answer anew; nothing changes before you do.{cut}"
+
+
 def curve_text(points: Sequence[CurvePoint]) -> str:
     """The curve as a sentence."""
     asked = [point for point in points if point.n]
@@ -299,10 +328,13 @@ def curve_text(points: Sequence[CurvePoint]) -> str:
     if len({point.backbone for point in asked}) > 1:
         text += f" That is with “{backbone_title(last.backbone)}”; what another backbone heard is a line of its own."
     if last.labels > first.labels:
-        before, share = first.hits / first.n, last.hits / last.n
-        moved = "It has risen" if share > before else "It has fallen" if share < before else "It is as it was"
-        text += f" {moved}: with {first.labels} it was {percent(before)}."
-        if share < before:
+        earlier = Proportion(first.hits, first.n)
+        (low, high), (low_before, high_before) = now.interval, earlier.interval
+        moved = (
+            "It has risen" if low > high_before else "It has fallen" if high < low_before else "These clips are too few to tell a change"
+        )
+        text += f" {moved}: with {first.labels} it was {percent(earlier.value)}."
+        if now.value < earlier.value:
             text += (
                 " That need not mean that the suggestions got worse: later clips are often the hard ones, and each counts in this number."
             )

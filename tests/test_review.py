@@ -25,7 +25,7 @@ from calm_core.pseudo_labels import Vote
 from calm_core.studio import Studio
 from calm_ui import review_jobs, review_words, words
 from calm_ui.bench import Bench, Said
-from calm_ui.exporting import FORMATS, exported
+from calm_ui.exporting import FORMATS, Exporting, exported
 from calm_ui.intake import for_project, from_class, from_labels
 from calm_ui.session import Desk, Session
 
@@ -393,8 +393,47 @@ def test_a_correction_is_the_projects_too(bench: Bench, tmp_path: Path, write_wa
     assert bench.require().unheard == 0
     bench.act("undo")
     assert not [e for e in bench.require().now.entries if e.name == "new.wav"]
+    assert bench.correct(clip, "new.wav", "high", add=False) == ""  # another tab's clip, none of the project's
+    assert bench.said == Said("undo", "added 1 clip")
+    (known,) = (e for e in bench.require().now.entries if e.name == "low/0.wav")
+    assert bench.correct(known.path, "low/0.wav", "high", add=False) == "My sounds"
+    assert bench.require().now.entry(known.id).label == "high"
     bench.close()
     assert bench.correct(clip, "new.wav", "high") == ""
+
+
+def test_an_answer_can_be_looked_at_again(bench: Bench) -> None:
+    work, doubtful = bench.require(), bench.require().now.entries[0]
+    assert doubtful.label == "high"
+    unsure, waiting = bench.clip, bench.left()
+    bench.act("uncertain", unsure)
+    work.answer(doubtful.id, "low")  # wrong
+    assert review_words.answered_note(work.answered("excluded"), "excluded") == "No clip is excluded."
+    assert [row[:3] for row in review_words.answered_rows(work.answered("uncertain"))] == [
+        [unsure, work.now.entry(unsure).name, "uncertain"]
+    ]
+    found = work.answered("labelled")
+    assert len(found) == 12
+    assert review_words.answered_rows(found)[0] == [doubtful.id, doubtful.name, "low", f"✗ ‘high’ {words.percent(found[0].confidence)}"]
+    assert all(row[3].startswith("✓") for row in review_words.answered_rows(found)[1:])
+    bench.act("show", doubtful.id)
+    assert "You called it <b>‘low’</b></p><p>The other clips make it ‘high’" in review_words.review_head(bench)
+    bench.act("accept", doubtful.id)  # Enter keeps it
+    assert (work.now.entry(doubtful.id).label, bench.left()) == ("low", waiting - 1)
+    bench.act("show", unsure)
+    assert "You called it uncertain." in review_words.review_head(bench)
+    bench.act("label", unsure, "mid")
+    assert work.answered("uncertain") == ()
+
+
+def test_a_file_is_offered_as_long_as_it_is_true(bench: Bench) -> None:
+    skip = Exporting.outdated(bench, None)
+    assert Exporting.outdated(bench, bench.require().project.revision) == skip
+    before = bench.require().project.revision
+    bench.act("exclude", bench.clip)
+    hidden, said, made_at = Exporting.outdated(bench, before)
+    assert (hidden["visible"], made_at) == (False, None)
+    assert "export it again" in said
 
 
 def test_the_chosen_project_stays_chosen_while_it_is_there(bench: Bench, tmp_path: Path) -> None:
@@ -439,12 +478,14 @@ def test_another_backbone_chosen_on_the_page_is_told(bench: Bench) -> None:
 
 
 def test_a_curve_that_falls_is_explained() -> None:
-    said = review_words.curve_text([CurvePoint(10, 9, 10), CurvePoint(20, 16, 20)])
-    assert "It has fallen: with 10 it was 90\u202f%." in said
+    said = review_words.curve_text([CurvePoint(100, 90, 100), CurvePoint(200, 140, 200)])
+    assert "It has fallen: with 100 it was 90\u202f%." in said
     assert "later clips are often the hard ones" in said
-    said = review_words.curve_text([CurvePoint(10, 8, 10), CurvePoint(20, 18, 20)])
-    assert "It has risen: with 10 it was 80\u202f%." in said
+    said = review_words.curve_text([CurvePoint(100, 70, 100), CurvePoint(200, 190, 200)])
+    assert "It has risen: with 100 it was 70\u202f%." in said
     assert "hard ones" not in said
+    said = review_words.curve_text([CurvePoint(10, 9, 10), CurvePoint(20, 16, 20)])
+    assert "too few to tell a change: with 10 it was 90\u202f%." in said
 
 
 def test_each_backbone_has_a_curve_of_its_own() -> None:
@@ -456,7 +497,7 @@ def test_each_backbone_has_a_curve_of_its_own() -> None:
     ]
     said = review_words.curve_text(points)
     assert "That is with “Fake (tests)”" in said
-    assert f"It has risen: with 11 it was {words.percent(5 / 11)}." in said
+    assert f"a change: with 11 it was {words.percent(5 / 11)}." in said
     assert [row[-1] for row in review_words.curve_rows(points)][1:3] == [words.backbone_title("pocket"), "Fake (tests)"]
     figure = figures.accuracy_curve([10, 11, 11, 12], [0.9, 0.91, 0.45, 0.5], [0.6] * 4, [1.0] * 4, ["pocket", "pocket", "fake", "fake"])
     lines = [trace for trace in figure.data if trace.name]

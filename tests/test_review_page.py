@@ -242,6 +242,23 @@ def test_a_class_is_named_for_the_clip_that_the_page_shows(page: Page, sounds: P
     expect(page.locator(".calm-said")).to_have_text(f"Saved: {name} is ‘wind’.")
 
 
+def test_an_answer_is_looked_at_again_and_an_old_export_goes(page: Page, sounds: Path) -> None:
+    with_pool(page, sounds)
+    unsure = on_show(page)
+    press(page, "u")
+    page.locator("#review-export button.label-wrap").click()
+    page.locator("#export-button").click()
+    expect(page.locator("#export-file")).to_be_visible()
+    page.locator("#review-again-box button.label-wrap").click()
+    page.locator("#review-again-table [role=gridcell]").filter(has_text=unsure).click()
+    expect(page.locator("#review-head")).to_contain_text("You called it uncertain.")
+    assert on_show(page) == unsure
+    assert press(page, "1") == f"Saved: {unsure} is ‘{next(iter(CLASSES))}’."
+    expect(page.locator("#review-again-note")).to_have_text("You called no clip uncertain.")
+    expect(page.locator("#export-file")).to_be_hidden()
+    expect(page.locator("#export-note")).to_contain_text("export it again")
+
+
 def test_a_correction_in_predict_joins_the_open_project(page: Page, sounds: Path) -> None:
     with_pool(page, sounds)
     shown = on_show(page)

@@ -299,6 +299,9 @@ def test_numbers_that_say_nothing_are_named_with_what_to_record() -> None:
     assert "Record more of ‘wren’ first" in line
     assert "‘bat’" not in line
     assert learned_with([0] * 6 + [1] * 6, [0] * 6 + [1] * 6, ("bat", "owl")).advice == ()
+    (line,) = learned_with([0] * 6 + [1] * 3, [0] * 6 + [1] * 3, ("bat", "owl", "wren")).advice
+    assert "how well this class is recognised: ‘owl’" in line
+    assert "Record more of ‘wren’ first" in line  # it has no test at all
 
 
 def test_of_many_vague_classes_the_vaguest_are_named() -> None:

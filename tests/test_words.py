@@ -105,14 +105,14 @@ def answered(prediction_set: tuple[str, ...] | None, label: str = "owl") -> Clip
 )
 def test_what_else_a_clip_could_be(prediction_set: tuple[str, ...], cell: str, sentence: str) -> None:
     row = answered(prediction_set)
-    assert predict_words.prediction_rows([row], NAMES)[0][2:5] == ["owl", cell, "80\u202f%"]
+    assert predict_words.prediction_rows([row], NAMES)[0][2:5] == ["owl", "80\u202f%", cell]
     assert "<b>‘owl’</b> with 80\u202f% confidence" in predict_words.answer(row, NAMES)
     assert sentence in predict_words.answer(row, NAMES)
 
 
 def test_none_of_the_classes_promises_nothing() -> None:
     row = answered(())
-    assert predict_words.prediction_rows([row], NAMES)[0][2:5] == ["owl?", "none of these", ""]  # no 80 % beside it
+    assert predict_words.prediction_rows([row], NAMES)[0][2:5] == ["owl?", "", "none of these"]  # no 80 % beside it
     said = predict_words.answer(row, NAMES)
     assert "None of the known classes?" in said
     assert "closest is ‘owl’" in said
@@ -205,7 +205,9 @@ def believed(probability: float, right: int, n: int) -> Learned:
     return Learned(Model())
 
 
-@pytest.mark.parametrize(("right", "said"), [(9, "about what it keeps"), (4, "promises too much"), (12, "promises too little")])
+@pytest.mark.parametrize(
+    ("right", "said"), [(9, "about what it keeps"), (4, "promises too much"), (12, "promises too little"), (11, "so few clips can't tell")]
+)
 def test_whether_the_confidence_kept_its_promise(right: int, said: str) -> None:
     learned = believed(0.75, right, 12)
     text = learn_words.calibration_text(learned)
