@@ -355,10 +355,11 @@ def _label(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 def _sha256(path: Path) -> str:
     """By which `import` knows a clip again; "" for a file that can't be read."""
-    if not path.is_file():
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:  # the table has a row for it all the same, which says that it was not predicted
         return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _simulate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -394,8 +395,10 @@ def _import(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     source = arguments.data
     if not source.exists():
         raise DataError(f"{source.name!r} doesn't exist; check the path {str(source)!r}.")
+    if arguments.project is not None:
+        _require_project(arguments.project)
     if arguments.project is not None and source.suffix.lower() in (".csv", ".tsv", ".txt"):
-        with _project(arguments.project) as project:
+        with Project(arguments.project) as project:
             told = importing.read_labels(source, project.snapshot().entries, arguments.recording)
             project.judge(told, f"labels of {count_clips(len(told))} from {source.name}")
             return _imported(project, 0, len(told), ())
@@ -405,21 +408,20 @@ def _import(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         _report_left_out(left_out, ())
         if not good:
             raise DataError(f"none of the {len(clips)} clips can be used; the reasons stand above.")
-        with _project(arguments.project) if arguments.project else Project.create(projects_home(), source.stem) as project:
+        with Project(arguments.project) if arguments.project else Project.create(projects_home(), source.stem) as project:
             before, added = project.snapshot(), len(project.add(good))
             return _imported(project, added, newly_judged(before, project.snapshot()), left_out)
 
 
-def _project(folder: Path) -> Project:
+def _require_project(folder: Path) -> None:
     if not holds_project(folder):
         raise ProjectError(f"there is no project in {str(folder)!r}; `import` without --project makes one and says where.")
-    return Project(folder)
 
 
 def _imported(project: Project, added: int, relabelled: int, left_out: Sequence[ClipCheck]) -> tuple[dict[str, Any], str]:
     now = project.snapshot()
     result = {"project": str(project.folder), "added": added, "relabelled": relabelled, "clips": len(now.entries)}
-    labelled = sum(entry.label is not None for entry in now.entries)
+    labelled = sum(entry.state == "positive" for entry in now.entries)
     here = f"labels of {count_clips(relabelled)} that were here" if relabelled else ""
     done = ", ".join(part for part in (f"added {count_clips(added)}" if added or not here else "", here) if part)
     text = f"{done}; {count_clips(len(now.entries))}, {labelled} with a label, in project {project.folder}"
@@ -428,11 +430,12 @@ def _imported(project: Project, added: int, relabelled: int, left_out: Sequence[
 
 def _export(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     output = arguments.output
+    _require_project(arguments.project)
     if arguments.format in _FILES:
         _require_place(output)
     else:
         export.require_new_folder(output)
-    with _project(arguments.project) as project:
+    with Project(arguments.project) as project:
         now, opinions = project.snapshot(), _opinions(project, arguments) if arguments.format in _OPINIONATED else {}
         _WRITERS[arguments.format](now, output, opinions)
     written = sum(export.has_place(entry, arguments.format) for entry in now.entries)

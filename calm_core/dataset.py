@@ -132,7 +132,7 @@ def advice(checks: Sequence[ClipCheck]) -> tuple[str, ...]:
     lines += [f"{name!r} has a single usable clip: record more of it." for name in names if usable[name] == 1]
     if len(usable) >= 2:
         (largest, most), (smallest, fewest) = usable.most_common()[0], usable.most_common()[-1]
-        if most > IMBALANCE_RATIO * fewest > IMBALANCE_RATIO:  # a single clip was told of
+        if fewest > 1 and most > IMBALANCE_RATIO * fewest:
             lines.append(f"{largest!r} has {most} usable clips, {smallest!r} only {fewest}: record more of {smallest!r}.")
     by_case: dict[str, list[str]] = defaultdict(list)
     for name in names:

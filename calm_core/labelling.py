@@ -134,17 +134,22 @@ class Labelling:
             self._refresh()
             return Added(ids, len(clips) - len(ids), unusable, newly_judged(before, self.now))
 
-    def correct(self, path: Path, name: str, label: str, *, add: bool = True) -> bool:
-        """A person's word about a sound that may or may not be among the clips: it is labelled here, or, where add, added with the label;
-        one act. Whether the project has it now."""
-        with self._lock, path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            here = [entry.id for entry in self.now.entries if entry.sha256 == sha256]
-            if here:
+    def copies(self, path: Path) -> list[int]:
+        """The clips that are this sound, by id. Raises DataError for a file that can't be read."""
+        try:
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise DataError(f"clip {path.name!r} can't be read any more ({error.strerror}); add it again.") from error
+        return [entry.id for entry in self.now.entries if entry.sha256 == sha256]
+
+    def correct(self, path: Path, name: str, label: str) -> None:
+        """A person's word about a sound that may or may not be among the clips: it is labelled here, or added with the label; one act."""
+        with self._lock:
+            if here := self.copies(path):
                 self.judge(here, label)
-            elif add:
+            else:
                 self.add_checked(*checked([NewClip(path, name, Judgement(label, "positive", "person"))]))
-            return bool(here) or add
 
     def take_labels(self, source: Path, recording: str = "") -> int:
         """Takes over what a file of labels says about clips that are here (`read_labels`), as one act; about how many."""

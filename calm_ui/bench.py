@@ -33,8 +33,8 @@ def is_public() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What came of the latest act. what: an `Act`, or "accepted", "confirmed", "added", "class", "imported", "stale", "gone", "nothing"
-    for what changed nothing; name: the clip, or the act that was undone; label: the class."""
+    """What came of the latest act. what: an `Act`, or "accepted", "confirmed", "added", "class", "imported", "left", "stale", "gone",
+    "nothing" for what changed nothing; name: the clip, or the act that was undone; label: the class."""
 
     what: str = ""
     name: str = ""
@@ -43,7 +43,7 @@ class Said:
 
     @property
     def saved(self) -> bool:
-        return self.what not in ("", "skip", "unskip", "show", "stale", "gone", "nothing")
+        return self.what not in ("", "skip", "unskip", "left", "show", "stale", "gone", "nothing")
 
 
 class Bench:
@@ -175,19 +175,17 @@ class Bench:
 
     def correct(self, path: Path, name: str, label: str, *, add: bool = True) -> str:
         """What another tab's visitor says about a sound reaches the open project, where add also a sound that isn't there; the project's
-        name, "" where none has it."""
-        if self.labelling is None:
+        name, "" where nothing was to be done. `turn` tells whether the page must look again."""
+        if self.labelling is None or not (add or self.labelling.copies(path)):
             return ""
-        there = False
 
         def correct(work: Labelling) -> Said:
-            nonlocal there
-            there = work.correct(path, name, label, add=add)
-            return Said("label", name, label) if there else self.said
+            work.correct(path, name, label)
+            return Said("label", name, label)
 
         self.reload()  # what another window did goes before
         self.whole(correct)
-        return self.labelling.now.name if there else ""
+        return self.labelling.now.name if self.said.what == "label" else ""
 
     def confirm(self) -> None:
         """A person vouches for all machine-made labels."""
@@ -260,6 +258,9 @@ class Bench:
         if what == "show":
             self.clip = clip
             return Said()
+        if what == "skip" and entry.state != "unlabelled":  # it was looked at again
+            self._next()
+            return Said("left", entry.name)
         if what == "skip":
             self._skip(clip)
             self._trail.append(clip)

@@ -62,7 +62,7 @@ def build_doubts(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
     def decide(desk: Desk, bench: Bench, current: Current, doubt: Doubt | None, what: Decision) -> tuple[Desk, Any, str]:
         if doubt not in current.doubts(desk.session):  # pressed twice, or settled in the tab Clips
             return desk, gr.skip(), ""
-        project = ""
+        project, turn = "", bench.turn
         if what == "relabelled":
             desk.relabel([doubt.clip], doubt.predicted)
             try:
@@ -73,7 +73,7 @@ def build_doubts(page: Page, bench: gr.State, demo: gr.Blocks) -> None:
             desk.remove([doubt.clip])
         else:
             desk.confirm(doubt.clip)
-        seen = bench.touched() if project else gr.skip()
+        seen = bench.touched() if bench.turn != turn else gr.skip()
         return desk.touched(), seen, learn_words.decided(what, doubt, len(current.doubts(desk.session)), project)
 
     detail = [chosen, question, player, relabel, keep]

@@ -39,21 +39,27 @@ FORMATS: dict[str, tuple[str, str, Callable[[Labelling, Path], None]]] = {
 }
 
 
+MadeAt = tuple[str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Exporting:
-    """What the tab follows. brought: the box for files to bring in; made_at: the project's revision that the offered file is of, None
-    where none is offered; offered: the outputs of `outdated`."""
+    """What the tab follows. brought: the box for files to bring in; made_at: project and revision that the offered file is of, None where
+    none is offered; offered: the outputs of `outdated`."""
 
     brought: gr.File
     made_at: gr.State
     offered: tuple[gr.components.Component, ...]
 
     @staticmethod
-    def outdated(bench: Bench, made_at: int | None) -> list[Any]:
-        """A file is offered no longer than the labels in it are the project's."""
-        if made_at is None or (bench.labelling is not None and bench.labelling.project.revision == made_at):
+    def outdated(bench: Bench, made_at: MadeAt | None) -> list[Any]:
+        """A file is offered no longer than what it holds is the project as this page knows it."""
+        if bench.labelling is None:
+            return [gr.update(visible=False), "", None]
+        if made_at is None or made_at == _at(bench.labelling):
             return [gr.skip()] * 3
-        return [gr.update(visible=False), words.caption(review_words.EXPORT_AGAIN), None]
+        again = made_at[0] == bench.labelling.project.id
+        return [gr.update(visible=False), words.caption(review_words.EXPORT_AGAIN) if again else "", None]
 
 
 def build_exporting(bench: gr.State) -> Exporting:
@@ -84,10 +90,13 @@ def build_exporting(bench: gr.State) -> Exporting:
     @told
     def write(bench: Bench, format: str) -> list[Any]:
         turn = bench.turn
+        bench.reload()  # what another tab labelled belongs to it
+        made_at, note = _at(bench.require()), review_words.export_note(bench, format)
         made = exported(bench, format)
         seen = bench.touched() if bench.turn != turn else bench  # another tab's labels came in: the page must show them
-        ready = gr.update(value=str(made), label=f"Download {made.name}", visible=True)
-        return [ready, words.caption(review_words.export_note(bench, format)), bench.require().project.revision, seen]
+        if made_at != _at(bench.require()):  # answers came meanwhile
+            return [*Exporting.outdated(bench, made_at), seen]
+        return [gr.update(value=str(made), label=f"Download {made.name}", visible=True), words.caption(note), made_at, seen]
 
     def explain(format: str) -> list[Any]:
         return [words.caption(review_words.READERS[format]), gr.update(visible=False), "", None]
@@ -96,6 +105,10 @@ def build_exporting(bench: gr.State) -> Exporting:
     button.click(write, [bench, choice], [*offered, bench], **LIGHT)
     choice.input(explain, choice, [readers, *offered], **LIGHT)
     return Exporting(brought, made_at, offered)
+
+
+def _at(work: Labelling) -> MadeAt:
+    return work.project.id, work.project.revision
 
 
 def exported(bench: Bench, format: str) -> Path:

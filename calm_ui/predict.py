@@ -154,13 +154,13 @@ def build_predict(page: Page, bench: gr.State, tab: LearnTab, clear: gr.Button, 
             return after
 
         desk.add(lambda into: intake.from_class(label, [row.path], None, into), check)
-        name = str(desk.session.workspace.checks[-1].clip.label)
+        name, turn = str(desk.session.workspace.checks[-1].clip.label), bench.turn
         try:
             project = bench.correct(row.path, row.name, name)
         except CalmError as error:  # the clip is added here all the same
             warn(error)
             project = ""
-        return desk.touched(), bench.touched() if project else gr.skip(), words.progress(f"added as ‘{name}’"), name, project
+        return desk.touched(), bench.touched() if bench.turn != turn else gr.skip(), words.progress(f"added as ‘{name}’"), name, project
 
     @told
     def listen_for_project(desk: Desk, bench: Bench) -> Iterator[tuple[Any, Any, str]]:

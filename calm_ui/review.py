@@ -18,7 +18,7 @@ from calm_core.library.shelf import delete_project, project_info
 
 from . import review_words, words
 from .bench import ACTS, Bench
-from .exporting import build_exporting
+from .exporting import MadeAt, build_exporting
 from .folder_drop import folder_drop
 from .learn import LearnTab
 from .messages import told
@@ -40,7 +40,7 @@ CLIP_ON_PAGE = """(bench, label) => {
   return [bench, label, Number(document.querySelector('#review-answers .calm-answering')?.dataset.clip) || null];
 }"""
 
-# What a row of a table further down opens.
+# From a table further down to the clip that its row opens.
 TO_THE_CLIP = "() => document.querySelector('#review-head').scrollIntoView({block: 'start'})"
 
 
@@ -240,7 +240,7 @@ def build_review(page: Page, bench: gr.State, tab: LearnTab, demo: gr.Blocks) ->
             gr.update(value=review_words.answered_rows(found), visible=bool(found)),
         ]
 
-    def details(bench: Bench, percent: float, source: Source, kind: Answered, made_at: int | None) -> list[Any]:
+    def details(bench: Bench, percent: float, source: Source, kind: Answered, made_at: MadeAt | None) -> list[Any]:
         """What may follow a moment after an answer."""
         made = bench.machine_made()
         points = bench.labelling.curve if bench.labelling else ()

@@ -201,8 +201,8 @@ def review_answers(bench: Bench) -> str:
         best = " calm-best" if suggestion and suggestion.label == name and suggestion.fits != () else ""
         attributes = f'class="calm-key{best}" data-act="label" data-label="{attribute(name)}" {digit} {off}'
         classes.append(f'<button type="button" {attributes}>{key}{esc(name)}</button>')
-    machine = suggestion and suggestion.entry.state == "positive" and suggestion.entry.label
-    accept = machine or (suggestion.label if suggestion else "")
+    own = suggestion and suggestion.entry.state == "positive" and suggestion.entry.label
+    accept = own or (suggestion.label if suggestion else "")
     undo = "the skip" if bench.can_undo_skip else now.undo
     redo = "the skip" if bench.can_redo_skip else now.redo
     acts = [  # each keeps its place: what it is about stands in the title
@@ -235,6 +235,7 @@ def said_sentence(bench: Bench) -> str:
     return {
         "skip": f"Skipped {said.name}; it comes back at the end.",
         "unskip": f"{said.name} is back.",
+        "left": f"{said.name} is left as it was.",
         "undo": f"Saved: “{said.name}” is taken back.",
         "redo": f"Saved: “{said.name}” is done again.",
         "accepted": f"Saved: {count(said.count, 'suggestion')} accepted, marked as machine-made until you confirm them.",
@@ -301,9 +302,10 @@ def answered_rows(found: Sequence[Suggestion]) -> list[list[Any]]:
     """The first MOST_ANSWERED, each with what a classifier without it says."""
     rows = []
     for each in found[:MOST_ANSWERED]:
-        said = f"‘{each.label}’" + ("" if each.confidence is None else f" {percent(each.confidence)}") if each.label else ""
-        agrees = "" if not said or each.entry.state != "positive" else "✓ " if each.label == each.entry.label else "✗ "
-        rows.append([each.entry.id, each.entry.name, each.entry.label or each.entry.state, agrees + said])
+        entry, said = each.entry, "none of these" if each.fits == () else _quoted([(each.label, each.confidence)])[0] if each.label else ""
+        if entry.state == "positive" and said:
+            said = f"{'✓' if each.label == entry.label else '✗'} {said}"
+        rows.append([entry.id, entry.name, entry.label if entry.state == "positive" else entry.state, said])
     return rows
 
 
@@ -330,11 +332,10 @@ def curve_text(points: Sequence[CurvePoint]) -> str:
     if last.labels > first.labels:
         earlier = Proportion(first.hits, first.n)
         (low, high), (low_before, high_before) = now.interval, earlier.interval
-        moved = (
-            "It has risen" if low > high_before else "It has fallen" if high < low_before else "These clips are too few to tell a change"
-        )
+        fallen, unclear = high < low_before, "These clips are too few to tell a change"
+        moved = "It has risen" if low > high_before else "It has fallen" if fallen else unclear
         text += f" {moved}: with {first.labels} it was {percent(earlier.value)}."
-        if now.value < earlier.value:
+        if fallen:
             text += (
                 " That need not mean that the suggestions got worse: later clips are often the hard ones, and each counts in this number."
             )
@@ -414,8 +415,12 @@ def export_note(bench: Bench, format: str) -> str:
         columns = " In the columns: state (positive, uncertain, excluded), judge (person, machine)." if format == "csv" else ""
         return f"All {count(len(entries), 'clip')}, with labels and states.{columns}{marked}"
     given = sum(has_place(entry, format) for entry in entries)
+    if format == "class-folders":
+        kind = "those with a class, but for the uncertain and the excluded"
+    else:
+        kind = "those with a class that aren't excluded"
     plain = f" {machine} of the labels {'is' if machine == 1 else 'are'} machine-made, which this format can't tell." if machine else ""
-    return f"{given} of {count(len(entries), 'clip')}: those with a class that aren't excluded.{plain if format != 'raven' else marked}"
+    return f"{given} of {count(len(entries), 'clip')}: {kind}.{plain if format != 'raven' else marked}"
 
 
 def learn_from(bench: Bench) -> str:

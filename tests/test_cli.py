@@ -221,6 +221,11 @@ def test_labels_of_a_pool_are_imported_onto_its_project(capsys: pytest.CaptureFi
     run(capsys, "label", model, class_folders / "low", "-o", labels)
     code, out, _ = run(capsys, "import", labels, "--project", project)
     assert (code, out) == (0, f"labels of 4 clips that were here; 4 clips, 4 with a label, in project {project}\n")
+    with Project(Path(project)) as opened:  # what a person says stays, whatever a machine says later
+        opened.label([opened.snapshot().entries[0].id], "mid")
+    run(capsys, "import", labels, "--project", project)
+    with Project(Path(project)) as opened:
+        assert [entry.label for entry in opened.snapshot().entries] == ["mid", "low", "low", "low"]
     run(capsys, "import", class_folders / "high", "--unlabelled", "--project", project)
     code, out, _ = run(capsys, "export", project, "--format", "raven", "-o", tmp_path / "selections.txt")
     assert (code, out) == (0, f"wrote 4 clips as raven to {tmp_path / 'selections.txt'} (4 without a label that it takes)\n")

@@ -161,7 +161,7 @@ for row in found.cast_column("audio", datasets.Audio(decode=False)):
 
 @has_readers
 @pytest.mark.parametrize("layout", get_args(Layout))
-def test_datasets_opens_the_audiofolder(project: Project, tmp_path: Path, layout: export.Layout) -> None:
+def test_datasets_opens_the_audiofolder(project: Project, tmp_path: Path, layout: Layout) -> None:
     entries = project.snapshot().entries
     export.write_audiofolder(entries, tmp_path / "out", layout)
     opened = [(Path(path).read_bytes(), label) for path, label in told(OPENED, tmp_path / "out", tmp_path / "cache")]

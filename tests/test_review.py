@@ -393,8 +393,12 @@ def test_a_correction_is_the_projects_too(bench: Bench, tmp_path: Path, write_wa
     assert bench.require().unheard == 0
     bench.act("undo")
     assert not [e for e in bench.require().now.entries if e.name == "new.wav"]
+    (first, *_), turn = bench.require().now.entries, bench.turn
+    bench.act("show", first.id)
     assert bench.correct(clip, "new.wav", "high", add=False) == ""  # another tab's clip, none of the project's
-    assert bench.said == Said("undo", "added 1 clip")
+    assert (bench.clip, bench.turn) == (first.id, turn + 1)
+    with pytest.raises(DataError, match="add it again"):
+        bench.correct(tmp_path / "swept.wav", "swept.wav", "high", add=False)
     (known,) = (e for e in bench.require().now.entries if e.name == "low/0.wav")
     assert bench.correct(known.path, "low/0.wav", "high", add=False) == "My sounds"
     assert bench.require().now.entry(known.id).label == "high"
@@ -422,18 +426,24 @@ def test_an_answer_can_be_looked_at_again(bench: Bench) -> None:
     assert (work.now.entry(doubtful.id).label, bench.left()) == ("low", waiting - 1)
     bench.act("show", unsure)
     assert "You called it uncertain." in review_words.review_head(bench)
+    bench.act("skip", unsure)
+    assert review_words.said_sentence(bench) == f"{work.now.entry(unsure).name} is left as it was."
+    bench.act("show", unsure)
     bench.act("label", unsure, "mid")
     assert work.answered("uncertain") == ()
 
 
 def test_a_file_is_offered_as_long_as_it_is_true(bench: Bench) -> None:
-    skip = Exporting.outdated(bench, None)
-    assert Exporting.outdated(bench, bench.require().project.revision) == skip
-    before = bench.require().project.revision
+    project = bench.require().project
+    made_at = (project.id, project.revision)
+    assert Exporting.outdated(bench, made_at) == Exporting.outdated(bench, None) == [gr.skip()] * 3
     bench.act("exclude", bench.clip)
-    hidden, said, made_at = Exporting.outdated(bench, before)
-    assert (hidden["visible"], made_at) == (False, None)
+    hidden, said, now = Exporting.outdated(bench, made_at)
+    assert (hidden["visible"], now) == (False, None)
     assert "export it again" in said
+    assert Exporting.outdated(bench, ("another project", project.revision))[1] == ""
+    bench.close()
+    assert Exporting.outdated(bench, None)[1] == ""
 
 
 def test_the_chosen_project_stays_chosen_while_it_is_there(bench: Bench, tmp_path: Path) -> None:

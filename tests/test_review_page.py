@@ -259,6 +259,23 @@ def test_an_answer_is_looked_at_again_and_an_old_export_goes(page: Page, sounds:
     expect(page.locator("#export-note")).to_contain_text("export it again")
 
 
+def test_a_label_mended_in_learn_is_mended_in_the_project(page: Page, sounds: Path) -> None:
+    with_pool(page, sounds)
+    names = list(CLASSES)
+    for _ in range(8):  # enough to doubt the next one
+        press(page, str(names.index(on_show(page).split("-")[0]) + 1))
+    name = on_show(page)
+    right = name.split("-")[0]
+    wrong = next(other for other in names if other != right)
+    assert press(page, str(names.index(wrong) + 1)) == f"Saved: {name} is ‘{wrong}’."
+    page.locator("#review-teach").click()
+    expect(page.locator("#doubts-question")).to_contain_text(f"{name}: you call it ‘{wrong}’")
+    page.locator("#doubts-relabel").click()
+    expect(page.locator("#doubts-status")).to_contain_text(f"one of your ‘{right}’ clips, in the project “My sounds” too")
+    page.get_by_role("tab", name="Review", exact=True).click()
+    expect(page.locator(".calm-said")).to_have_text(f"Saved: {name} is ‘{right}’.")
+
+
 def test_a_correction_in_predict_joins_the_open_project(page: Page, sounds: Path) -> None:
     with_pool(page, sounds)
     shown = on_show(page)

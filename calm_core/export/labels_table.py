@@ -92,6 +92,7 @@ def is_our_table(path: Path) -> bool:
 
 def match_labels(path: Path, entries: Sequence[Entry]) -> dict[int, Judgement]:
     """What a labels table says about clips that are here already, by audio where it has a column sha256, else by name; no file is read.
+    What a machine says takes nothing back that a person said.
 
     Raises DataError for a table without labels, and where it speaks of none of the clips.
     """
@@ -105,16 +106,17 @@ def match_labels(path: Path, entries: Sequence[Entry]) -> dict[int, Judgement]:
     for entry in entries:
         by_key[(entry.sha256 if key == "sha256" else entry.name, _start(entry.start_s) if ours else None)].append(entry)
     found: dict[int, Judgement] = {}
-    known = False
+    known = filled = False
     for row in rows.to_dict("records"):
         there = by_key.get((row[key], _start(number(row["start_s"], path.name)) if ours else None), [])
         known = known or bool(there)
         said = judgement(row[label], row.get("state", ""), row.get("judge", ""), row.get("judge_confidence", ""), path.name)
         if said != Judgement():  # a row that nobody filled in takes nothing back
-            found |= {entry.id: said for entry in there}
+            filled = filled or bool(there)
+            found |= {entry.id: said for entry in there if said.judge == "person" or entry.judgement.judge != "person"}
     if not known:
         raise DataError(f"{path.name!r} speaks of none of the project's {len(entries)} clips (compared by {key}); is it another project's?")
-    if not found:
+    if not filled:
         raise DataError(f"{path.name!r} knows clips of the project, but has no label for them; fill in the column {label!r}.")
     return found
 

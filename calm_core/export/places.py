@@ -43,9 +43,7 @@ def regions(entries: Sequence[Entry]) -> dict[str, list[tuple[Entry, Region]]]:
 
 def audacity(entries: Sequence[Entry]) -> dict[str, str]:
     """An Audacity label track for every recording: lines of start, end (s) and label, tab-separated."""
-    return {
-        name: "".join(f"{r.start_s:.6f}\t{r.end_s:.6f}\t{_line(r.label)}\n" for _, r in rows) for name, rows in regions(entries).items()
-    }
+    return {name: audacity_track([region for _, region in rows]) for name, rows in regions(entries).items()}
 
 
 def audacity_track(found: Sequence[Region]) -> str:

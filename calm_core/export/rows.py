@@ -34,7 +34,8 @@ class Opinion:
 
 
 def has_place(entry: Entry, format: str) -> bool:
-    """Whether the clip is written: tables take all, places in recordings those with a class, class folders those that are sure of it."""
+    """Whether the clip is written: tables take all, places in recordings those with a class, class folders those that nobody is
+    uncertain about."""
     if format in ("audacity", "raven"):
         return entry.label is not None and entry.state in ("positive", "uncertain")
     return format != "class-folders" or entry.state == "positive"
